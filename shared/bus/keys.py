@@ -1,0 +1,151 @@
+"""The name of every Redis key and channel (docs/protocol.md)."""
+
+from dataclasses import dataclass
+
+GROUP = "supervisor"
+"""The one consumer group of both command streams, and its one, fixed consumer name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names under one prefix (`DUMB_REDIS_PREFIX`, default `dumb:`)."""
+
+    prefix: str = "dumb:"
+
+    @property
+    def commands(self) -> str:
+        return f"{self.prefix}commands"
+
+    @property
+    def triggers(self) -> str:
+        return f"{self.prefix}triggers"
+
+    @property
+    def rejected(self) -> str:
+        return f"{self.prefix}commands:rejected"
+
+    @property
+    def command_results(self) -> str:
+        """Channel: every change of a receipt, as a JSON object."""
+        return f"{self.prefix}command-results"
+
+    @property
+    def audit(self) -> str:
+        return f"{self.prefix}audit"
+
+    @property
+    def services(self) -> str:
+        """Set of all process names."""
+        return f"{self.prefix}services"
+
+    @property
+    def status(self) -> str:
+        """Channel: one JSON object per change of a service hash."""
+        return f"{self.prefix}status"
+
+    @property
+    def supervisor(self) -> str:
+        """Hash with a TTL: the heartbeat."""
+        return f"{self.prefix}supervisor"
+
+    @property
+    def config(self) -> str:
+        return f"{self.prefix}config"
+
+    @property
+    def config_version(self) -> str:
+        return f"{self.prefix}config:version"
+
+    @property
+    def config_problem(self) -> str:
+        """String: why the file on disk was refused; absent while it is fine."""
+        return f"{self.prefix}config:problem"
+
+    @property
+    def config_ui(self) -> str:
+        """String: `dumb.ui` as JSON, file and effective; it stands nowhere else."""
+        return f"{self.prefix}config:ui"
+
+    @property
+    def config_ui_revision(self) -> str:
+        return f"{self.prefix}config:ui:revision"
+
+    @property
+    def config_versions(self) -> str:
+        """Hash: version to what changed with it, the last 20."""
+        return f"{self.prefix}config:versions"
+
+    @property
+    def config_changed(self) -> str:
+        """Channel: one JSON object per version."""
+        return f"{self.prefix}config:changed"
+
+    @property
+    def environment(self) -> str:
+        """String: what the supervisor runs on, as JSON."""
+        return f"{self.prefix}environment"
+
+    @property
+    def log_pattern(self) -> str:
+        return f"{self.prefix}logs:*"
+
+    def command(self, command_id: str) -> str:
+        return f"{self.prefix}command:{command_id}"
+
+    def answer(self, command_id: str) -> str:
+        """String, gone after a minute or once it was fetched: what a command read."""
+        return f"{self.prefix}answer:{command_id}"
+
+    def service(self, process_name: str) -> str:
+        return f"{self.prefix}service:{process_name}"
+
+    def log(self, log_name: str) -> str:
+        return f"{self.prefix}log:{log_name}"
+
+    def logmeta(self, log_name: str) -> str:
+        return f"{self.prefix}logmeta:{log_name}"
+
+    def log_channel(self, log_name: str) -> str:
+        return f"{self.prefix}logs:{log_name}"
+
+    # Accounts: written by the supervisor (docs/protocol.md, "Accounts").
+
+    @property
+    def auth_settings(self) -> str:
+        """Hash: `AuthSettings`. Absent means unknown, never "no users"."""
+        return f"{self.prefix}auth:settings"
+
+    @property
+    def auth_users(self) -> str:
+        """Hash: username to `Account` as JSON."""
+        return f"{self.prefix}auth:users"
+
+    @property
+    def auth_tokens(self) -> str:
+        """Hash: SHA-256 of an API token to `ApiToken` as JSON."""
+        return f"{self.prefix}auth:tokens"
+
+    @property
+    def auth_secret(self) -> str:
+        """String: what tokens are signed with. Only the API may read it."""
+        return f"{self.prefix}auth:secret"
+
+    @property
+    def auth_problem(self) -> str:
+        """String: why the supervisor cannot serve accounts; absent while it can."""
+        return f"{self.prefix}auth:problem"
+
+    @property
+    def auth_changed(self) -> str:
+        """Channel: accounts or a session changed; whoever is logged in is judged again."""
+        return f"{self.prefix}auth:changed"
+
+    # Sessions and limits: written by the API.
+
+    def session(self, family: str) -> str:
+        """Hash: one login with its chain of refresh tokens."""
+        return f"{self.prefix}session:{family}"
+
+    def rate(self, what: str, whom: str) -> str:
+        """Sorted set: attempts by their time."""
+        return f"{self.prefix}rate:{what}:{whom}"

@@ -1,0 +1,167 @@
+"""Every Lua script. Each is one atomic step of the protocol and says why it must be atomic."""
+
+from typing import Final
+
+# A receipt and its stream entry appear together or not at all, once per id, and only while a
+# supervisor is there to execute it (docs/protocol.md, "Waiting for a receipt").
+# KEYS: receipt, stream, heartbeat, service set.
+# ARGV: ttl, process_name (or ""), n, n field/value pairs of the receipt, then those of the entry.
+# Returns: 1 queued, 0 the id exists already, -1 no heartbeat, -2 unknown service.
+SUBMIT: Final = """
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind == 'hash' then return 0 end
+if redis.call('EXISTS', KEYS[3]) == 0 then return -1 end
+if ARGV[2] ~= '' and redis.call('SISMEMBER', KEYS[4], ARGV[2]) == 0 then return -2 end
+if kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+local n = tonumber(ARGV[3])
+redis.call('HSET', KEYS[1], unpack(ARGV, 4, 3 + 2 * n))
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4 + 2 * n))
+return 1
+"""
+
+# The fields of a hash as one JSON object of strings: packing 44 arguments costs the client more
+# than everything else about the call.
+_WRITE_HASH: Final = """
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+local fields = {}
+for name, value in pairs(cjson.decode(ARGV[4])) do
+  fields[#fields + 1] = name
+  fields[#fields + 1] = value
+end
+redis.call('HSET', KEYS[1], unpack(fields))
+"""
+
+# The hash and its event leave together, so that nobody reads one without the other.
+# KEYS: service hash, service set. ARGV: channel, event, process_name, fields (JSON).
+STATUS: Final = (
+    _WRITE_HASH
+    + """
+redis.call('SADD', KEYS[2], ARGV[3])
+redis.call('PUBLISH', ARGV[1], ARGV[2])
+return 1
+"""
+)
+
+# A receipt and its announcement, whatever stood under the key before.
+# KEYS: receipt. ARGV: ttl, channel, announcement, fields (JSON).
+RECEIPT: Final = (
+    _WRITE_HASH
+    + """
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+return 1
+"""
+)
+
+# The same for an outcome read back from the journal, which knows less than the receipt that may
+# have arrived before: a final one is left alone.
+RECALL: Final = (
+    """
+if redis.call('TYPE', KEYS[1]).ok == 'hash' then
+  local status = redis.call('HGET', KEYS[1], 'status')
+  if status and status ~= 'queued' and status ~= 'running' then return 0 end
+end
+"""
+    + RECEIPT
+)
+
+# A chunk, its retention, its meta data and its announcement. Sent again after a lost reply it
+# finds its own id and does nothing.
+# KEYS: stream, meta. ARGV: id, chunk, min id, generation, size, channel, header.
+# The header says whose log it is and who may see it: readers of the stream need it too.
+# Returns: 1 added, 0 was there already.
+LOG_APPEND: Final = """
+local added = redis.pcall('XADD', KEYS[1], ARGV[1], 'chunk', ARGV[2])
+if type(added) == 'table' and added.err then
+  if string.find(added.err, 'equal or smaller', 1, true) then return 0 end
+  return added
+end
+redis.call('XTRIM', KEYS[1], 'MINID', '~', ARGV[3])
+redis.call('HSET', KEYS[2], 'generation', ARGV[4], 'size', ARGV[5])
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 'header', ARGV[7]) end
+if ARGV[6] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7] .. '\\n' .. ARGV[2]) end
+return 1
+"""
+
+# Everything that a decision about one request needs, at one moment (docs/protocol.md,
+# "Accounts"): never a user of one epoch with the settings of another.
+# KEYS: settings, users, tokens, secret, session. ARGV: username or "", hash of an API token or "".
+# Returns: settings, number of users, of tokens, secret, account, token, session fields.
+AUTH_LOOK: Final = """
+local account, token, name = false, false, ARGV[1]
+if ARGV[2] ~= '' then
+  token = redis.call('HGET', KEYS[3], ARGV[2])
+  if token then name = cjson.decode(token).owner end
+end
+if name ~= '' then account = redis.call('HGET', KEYS[2], name) end
+return {
+  redis.call('HGETALL', KEYS[1]),
+  redis.call('HLEN', KEYS[2]),
+  redis.call('HLEN', KEYS[3]),
+  redis.call('GET', KEYS[4]),
+  account,
+  token,
+  redis.call('HMGET', KEYS[5], 'username', 'tokens_epoch', 'revoked'),
+}
+"""
+
+# One use of a refresh token. Two replicas may be asked at once, so look and change are one step.
+# The token used last may be presented again for some seconds (two tabs at once) and gives the
+# same successor; any other token of the chain that comes back was stolen, or its thief was here
+# first: the whole family ends.
+# KEYS: session, channel. ARGV: presented jti, next jti, its iat, its exp, ttl of the session in
+# seconds, grace in seconds, username and tokens epoch ("" unless the original issued the token:
+# then the first use begins the family).
+# Returns: {"rotated"}, {"again", jti, iat, exp}, {"reused"} or {"unknown"}.
+SESSION_ROTATE: Final = """
+local t = redis.call('TIME')
+local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
+local s = redis.call('HMGET', KEYS[1], 'current', 'previous', 'rotated_at', 'revoked',
+                     'current_iat', 'current_exp', 'username')
+if s[7] and s[4] then return {'reused'} end
+if s[7] and s[1] ~= ARGV[1] then
+  if s[2] == ARGV[1] and now - tonumber(s[3]) <= tonumber(ARGV[6]) then
+    return {'again', s[1], s[5], s[6]}
+  end
+  redis.call('HSET', KEYS[1], 'revoked', 'reuse')
+  redis.call('PUBLISH', KEYS[2], '{}')
+  return {'reused'}
+end
+if not s[7] then
+  if ARGV[7] == '' then return {'unknown'} end
+  redis.call('HSET', KEYS[1], 'username', ARGV[7], 'tokens_epoch', ARGV[8],
+             'created_at', string.format('%.3f', now))
+end
+redis.call('HSET', KEYS[1], 'current', ARGV[2], 'previous', ARGV[1], 'current_iat', ARGV[3],
+           'current_exp', ARGV[4], 'rotated_at', string.format('%.6f', now))
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return {'rotated'}
+"""
+
+# One attempt to log in, counted before the password is looked at: attempts that run side by side
+# cannot all slip under the limit.
+# KEYS: windows (sorted sets), then as many marks. ARGV: n, member, window in seconds, then n
+# limits. A window whose mark exists (a correct login from there) refuses nobody.
+# Returns: 0, or the seconds after which an attempt may be made.
+RATE_ATTEMPT: Final = """
+local n, member, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local t = redis.call('TIME')
+local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
+local wait = 0
+for i = 1, n do
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now - window)
+  local limit = tonumber(ARGV[3 + i])
+  if redis.call('ZCARD', KEYS[i]) >= limit and redis.call('EXISTS', KEYS[n + i]) == 0 then
+    local oldest = redis.call('ZRANGE', KEYS[i], -limit, -limit, 'WITHSCORES')
+    wait = math.max(wait, tonumber(oldest[2]) + window - now)
+  end
+end
+if wait > 0 then return math.max(1, math.ceil(wait)) end
+for i = 1, n do
+  redis.call('ZADD', KEYS[i], string.format('%.6f', now), member)
+  redis.call('EXPIRE', KEYS[i], math.ceil(window) + 1)
+end
+return 0
+"""

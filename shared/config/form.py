@@ -1,0 +1,200 @@
+"""What a form needs to know of each field: kind, words, default, unit (contract config.md 3)."""
+
+import re
+from typing import Any, Final
+
+from shared.redaction import is_secret_key
+
+Schema = dict[str, Any]
+
+
+def _boolean(description: str, default: bool = False) -> Schema:
+    return {"type": "boolean", "default": default, "description": description}
+
+
+def _text(description: str, default: str | None = "", **more: Any) -> Schema:
+    shown = {} if default is None else {"default": default}
+    return {"type": ["string", "null"], **shown, "description": description, **more}
+
+
+def _choice(description: str, *values: str) -> Schema:
+    return {"type": "string", "enum": list(values), "default": values[0]} | {
+        "description": description
+    }
+
+
+def _port(description: str) -> Schema:
+    return {"type": ["integer", "null"], "minimum": 1, "maximum": 65535} | {
+        "description": description
+    }
+
+
+def _whole(description: str, low: int, high: int | None = None, **more: Any) -> Schema:
+    limits = {"minimum": low} | ({} if high is None else {"maximum": high})
+    return {"type": ["integer", "null"], **limits, "description": description, **more}
+
+
+def _seconds(description: str, default: float | None = None) -> Schema:
+    shown = {} if default is None else {"default": default}
+    kind = ["number", "null"]
+    limits = {"minimum": 0, "maximum": 86400, "unit": "s"}
+    return {"type": kind, **limits, **shown, "description": description}
+
+
+def _list(description: str, items: Schema) -> Schema:
+    return {"type": "array", "items": items, "default": [], "description": description}
+
+
+def _object(description: str) -> Schema:
+    return {"type": ["object", "null"], "description": description}
+
+
+_TEXTS: Final[Schema] = {"type": "string"}
+_TIME: Final = r"^(?:[01]?\d|2[0-3]):[0-5]\d$"
+
+FORM: Final[dict[str, Schema]] = {
+    "enabled": _boolean("Started with the supervisor"),
+    "process_name": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 200,
+        "description": "The name by which every API knows the service; no other one has it",
+    },
+    "command": {
+        "type": ["array", "string", "null"],
+        "items": _TEXTS,
+        "default": [],
+        "description": "The arguments, or text that is split like a shell would; no shell runs",
+    },
+    "config_dir": _text("Working directory"),
+    "config_file": _text("The service's own configuration file"),
+    "log_file": _text("The file that the service writes, or that its output is written to"),
+    "log_level": _text(
+        "Level of the service's log", "INFO", examples=["DEBUG", "INFO", "WARNING", "ERROR"]
+    ),
+    "suppress_logging": _boolean("Keep its output out of the live log of all services"),
+    "host": _text("Where the ports are asked", "127.0.0.1"),
+    "port": _port("The service is ready when it answers"),
+    "frontend_port": _port("Port of the pages"),
+    "backend_port": _port("Port of the backend"),
+    "webdav_port": _port("Port of WebDAV"),
+    "env": {
+        "type": ["object", "null"],
+        "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+        "default": {},
+        "description": "Added to the inherited environment",
+    },
+    "env_copy": _object("A file that is copied: `source`, `destination`"),
+    "wait_for_dir": _text("A path that must exist before the start"),
+    "wait_for_mounts": {
+        "type": ["array", "string", "null"],
+        "items": _TEXTS,
+        "description": "Paths that must be mount points before the start",
+    },
+    "wait_for_tcp": {
+        "type": ["array", "object", "string", "null"],
+        "description": "Addresses that must take connections before the start",
+        "items": {
+            "type": "object",
+            "properties": {
+                "name": _TEXTS,
+                "host": _TEXTS,
+                "port": _port("Port"),
+                "timeout": _seconds("For one attempt", 2),
+            },
+        },
+    },
+    "wait_for_url": {
+        "type": ["array", "object", "string", "null"],
+        "description": "Addresses that must answer before the start",
+        "items": {"type": "object", "properties": {"url": {"type": "string", "format": "uri"}}},
+    },
+    "start_window": _seconds("How long the process must live to count as started"),
+    "start_timeout": _seconds("How long its ports may take to answer", 120),
+    "stop_signal": {
+        "type": ["string", "integer", "null"],
+        "default": "SIGTERM",
+        "description": "Sent to the whole process group",
+    },
+    "stop_attempts": _whole("How often the signal is sent before SIGKILL", 1, 100),
+    "stop_wait": _seconds("Waited after each signal"),
+    "puid": _whole("User id", 0, 2**32 - 2),
+    "pgid": _whole("Group id", 0, 2**32 - 2),
+    "platforms": _list("Toolchains prepared at the installation", _TEXTS),
+    "core_service": {
+        "type": ["string", "array", "null"],
+        "items": _TEXTS,
+        "default": "",
+        "description": "Core services that this one belongs to",
+    },
+    "core_services": _list("Core services that this one belongs to", _TEXTS),
+    "repo_owner": _text("Owner of the source repository"),
+    "repo_name": _text("Name of the source repository"),
+    "release_version_enabled": _boolean("Keep to `release_version`"),
+    "release_version": _text("A tag, or `latest`, `nightly`, `prerelease`", None),
+    "branch_enabled": _boolean("Follow `branch`"),
+    "branch": _text("Branch of the repository", "main"),
+    "commit_sha": _text("A commit; overrides release and branch", pattern=r"^([0-9a-fA-F]{40})?$"),
+    "pinned_version": _text("Version to keep to"),
+    "auto_update": _boolean("Look for updates on a schedule"),
+    "auto_update_mode": _choice("What an update check does", "install", "check_only"),
+    "auto_update_interval": {
+        "type": ["number", "null"],
+        "minimum": 0,
+        "default": 24,
+        "unit": "h",
+        "description": "Between two checks",
+    },
+    "auto_update_start_time": _text("Time of the first check", "04:00", pattern=_TIME),
+    "clear_on_update": _boolean("Empty the directory before an update"),
+    "exclude_dirs": _list("Directories that an update leaves alone", _TEXTS),
+    "symlink_backup_enabled": _boolean("Back up symbolic links on a schedule"),
+    "symlink_backup_interval": _whole("Between two backups", 0, unit="h", default=168),
+    "symlink_backup_start_time": _text("Time of the first backup", "04:00", pattern=_TIME),
+    "symlink_backup_path": _text("File of a backup; may hold {timestamp} and the like"),
+    "symlink_backup_include_broken": _boolean("Back up broken links too", True),
+    "symlink_backup_retention_count": _whole("Backups that are kept", 0, default=1),
+    "symlink_backup_roots": {
+        "type": ["array", "string"],
+        "items": _TEXTS,
+        "default": [],
+        "description": "Directories that are searched for links",
+    },
+    "postgres_enabled": _boolean("Use the managed PostgreSQL"),
+    "postgres_database": _text("Name of the database"),
+    "postgres_main_db": _text("Name of the main database"),
+    "postgres_log_db": _text("Name of the log database"),
+    "use_neutarr": _boolean("Include this instance in NeutArr"),
+    "use_profilarr": _boolean("Include this instance in Profilarr"),
+    "use_system_ffmpeg": _boolean("Use the ffmpeg of the system"),
+    "zurg_enabled": _boolean("Mount what Zurg serves"),
+    "decypharr_enabled": _boolean("Mount what Decypharr serves"),
+    "sync_role": _choice("Role in the Seerr sync", "disabled", "primary", "subordinate"),
+    "mount_type": _choice("How files are mounted", "dfs", "rclone", "external_rclone", "none"),
+    "authorization_policy": _choice("Authelia's policy", "two_factor", "one_factor"),
+    "databases": _list(
+        "Databases that are made",
+        {"type": "object", "properties": {"name": _TEXTS, "enabled": {"type": "boolean"}}},
+    ),
+    "max_connections": _whole("Connections that PostgreSQL takes", 1, default=100),
+    "api_keys": _object("Keys by provider"),
+    "dbrepair": _object("Settings of the Plex database repair"),
+    "notifier": _object("Authelia's notifier"),
+    "entrypoints": _object("Traefik's entry points"),
+    "origins": _list("Web pages that may use the API", {"type": "string", "format": "uri"}),
+}
+
+
+def field_schema(key: str) -> Schema:
+    """The schema of one field. Fields that are not listed are text."""
+    schema = dict(FORM.get(key) or _text(title_of(key)))
+    schema.setdefault("title", title_of(key))
+    if is_secret_key(key) and "string" in schema.get("type", ()):
+        schema |= {"format": "password", "writeOnly": False}
+    return schema
+
+
+def title_of(key: str) -> str:
+    """`auto_update_mode` as people read it: `Auto update mode`."""
+    words = re.sub(r"[_-]+", " ", key).strip()
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,212 @@
+"""The JSON Schema of the configuration file, and what in a file it does not know.
+
+Types and limits are those of `fields.py` (what is enforced); the schema is for forms and editors.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from shared.config.catalogue import MULTIPLE, SINGLETONS, known_fields
+from shared.config.form import Schema, field_schema, title_of
+from shared.config.services import iter_blocks
+
+DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def config_schema() -> Schema:
+    """The schema of the whole file. Unknown keys are allowed everywhere, and kept."""
+    singletons = {key: service_schema(key) for key in SINGLETONS}
+    multiple = {key: _instances(key) for key in MULTIPLE}
+    return {
+        "$schema": DRAFT,
+        "title": "DUMB configuration",
+        "type": "object",
+        "properties": {
+            "puid": _whole("User id of the services; 0 is the supervisor's own", 0, 1000),
+            "pgid": _whole("Group id of the services; 0 is the supervisor's own", 0, 1000),
+            "tz": _text("Time zone, such as Europe/Berlin"),
+            "data_root": _text("Root of the data directories", "/data"),
+            "dumb": dumb_schema(),
+            "seerr_sync": _seerr_sync(),
+            **singletons,
+            **multiple,
+        },
+    }
+
+
+def service_schema(config_key: str) -> Schema:
+    """The schema of one service block, an instance's included."""
+    return {
+        "title": title_of(config_key),
+        "type": "object",
+        "properties": {key: field_schema(key) for key in known_fields(config_key)},
+        "required": ["process_name"],
+    }
+
+
+def dumb_schema() -> Schema:
+    """The schema of `dumb` (contract config.md 6)."""
+    return _object(
+        {
+            "log_level": _text("Level of the main log", "INFO"),
+            "log_name": _text("Name of the main log", "DUMB"),
+            "log_dir": _text("Directory of the main log", "/log"),
+            "log_count": _whole("Rotated files that are kept", 0, 2, high=1000),
+            "log_size": {
+                "type": ["string", "integer"],
+                "title": "Log size",
+                "default": "10M",
+                "description": "Size at which a log file is rotated: 10M, 512K, 1G or bytes",
+            },
+            "color_log": _flag("Colours in the console", True),
+            "plex_token": _secret("Token of the Plex account"),
+            "plex_address": _text("Address of the Plex server"),
+            "github_token": _secret("Token of the GitHub account"),
+            "github_username": _text("Name of the GitHub account"),
+            "github_rate_limit_max_wait_seconds": _seconds("Longest wait for GitHub", 300, 3600),
+            "onboarding_completed": _flag("The first-run wizard is done"),
+            "ui": _object({}, "What the frontend remembers; it has a revision of its own"),
+            "startup": _object(
+                {
+                    "readiness_timeout_seconds": _seconds("Longest wait for a service", 300),
+                    "readiness_poll_interval_seconds": _seconds("Between two looks", 5),
+                    "stabilization_seconds": _seconds("How long a service must stay up", 15),
+                }
+            ),
+            "auto_restart": _auto_restart(),
+            "api_service": service_schema("dumb_api_service"),
+            "frontend": service_schema("dumb_frontend"),
+            "metrics": _object({}, "System metrics"),
+            "install_cache": _object({}, "Downloads that are kept"),
+            "media_protection": _object({}, "Media servers that are not interrupted"),
+            "notifications": _object({}, "Where news are sent"),
+        },
+        "The program itself",
+    )
+
+
+def block_schema(path: tuple[str, ...], config_key: str) -> Schema:
+    """The schema of the service block at `path`."""
+    base = "_".join(path[:-2]) if path[-2:-1] == ("instances",) else config_key
+    return {"$schema": DRAFT, **service_schema(base)}
+
+
+def unknown_keys(tree: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Keys that nothing here knows: kept, but perhaps misspelled. Free objects are not searched."""
+    known_roots = config_schema()["properties"]
+    blocks = dict(iter_blocks(tree))
+    for key, value in tree.items():
+        inside = isinstance(value, dict) and any(path[0] == key for path in blocks)
+        if key not in known_roots and not inside:
+            yield (key,)
+    dumb = tree.get("dumb")
+    if isinstance(dumb, dict):
+        properties = known_roots["dumb"]["properties"]
+        yield from (("dumb", key) for key in dumb if key not in (*properties, *_OUT_OF_SCOPE))
+    for path, block in blocks.items():
+        base = path[:-2] if path[-2:-1] == ("instances",) else path
+        config_key = "_".join(base)
+        if base[0] in known_roots and (base[0] != "dumb" or path[-1] in _OWN_BLOCKS):
+            fields = known_fields(config_key)
+            yield from ((*path, key) for key in block if key not in fields)
+
+
+_OUT_OF_SCOPE: Final = ("ai", "ffprobe_monitor")
+_OWN_BLOCKS: Final = ("api_service", "frontend")
+
+
+def _instances(key: str) -> Schema:
+    return {
+        "title": title_of(key),
+        "type": "object",
+        "properties": {
+            "instances": {
+                "type": "object",
+                "title": "Instances",
+                "description": "Blocks by the name of the instance",
+                "additionalProperties": service_schema(key),
+            }
+        },
+    }
+
+
+def _auto_restart() -> Schema:
+    policy: Schema = {
+        "enabled": _flag("Restart services that end by themselves"),
+        "restart_on_unhealthy": _flag("Restart services that run but do not answer", True),
+        "healthcheck_interval": _seconds("Between two health checks", 30),
+        "unhealthy_threshold": _whole("Failed checks before a restart", 1, 3),
+        "max_restarts": _whole("Restarts within the window before giving up", 0, 3),
+        "window_seconds": _seconds("The window in which restarts count", 300),
+        "backoff_seconds": {
+            "type": "array",
+            "title": "Backoff seconds",
+            "items": {"type": "number", "minimum": 0},
+            "default": [5, 15, 45, 120],
+            "unit": "s",
+            "description": "Waited before the first, second, ... restart",
+        },
+        "grace_period_seconds": _seconds("Checks that count for nothing after a start", 30),
+    }
+    name = {"type": "string", "title": "Process name"}
+    services = {
+        "type": "array",
+        "title": "Services",
+        "default": [],
+        "description": "Services with rules of their own",
+        "items": {"type": "object", "properties": {"process_name": name, **policy}},
+    }
+    return _object({**policy, "services": services}, "Automatic restarts")
+
+
+def _seerr_sync() -> Schema:
+    return _object(
+        {
+            "enabled": _flag("Keep requests of several Seerr in step"),
+            "poll_interval_seconds": _whole("Between two rounds", 10, 60) | {"unit": "s"},
+            "external_primary": _object({}, "A primary outside of this machine"),
+            "external_subordinates": {
+                "type": "array",
+                "title": "External subordinates",
+                "default": [],
+                "items": {"type": "object"},
+            },
+            "options": _object({}, "What is synchronised"),
+        },
+        "Seerr sync",
+    )
+
+
+def _object(properties: Schema, description: str = "") -> Schema:
+    named = {key: {"title": title_of(key), **schema} for key, schema in properties.items()}
+    words = {"description": description} if description else {}
+    return {"type": "object", **words, "properties": named}
+
+
+def _flag(description: str, default: bool = False) -> Schema:
+    return {"type": "boolean", "default": default, "description": description}
+
+
+def _text(description: str, default: str = "") -> Schema:
+    return {"type": ["string", "null"], "default": default, "description": description}
+
+
+def _secret(description: str) -> Schema:
+    return {**_text(description), "format": "password"}
+
+
+def _whole(description: str, low: int, default: int, high: int | None = None) -> Schema:
+    limits = {"minimum": low} | ({} if high is None else {"maximum": high})
+    kind = ["integer", "null"]
+    return {"type": kind, **limits, "default": default, "description": description}
+
+
+def _seconds(description: str, default: int, high: int = 86_400) -> Schema:
+    return {
+        "type": "number",
+        "minimum": 0,
+        "maximum": high,
+        "default": default,
+        "unit": "s",
+        "description": description,
+    }
