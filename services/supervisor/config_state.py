@@ -1,0 +1,138 @@
+"""The configuration at one moment: file, memory, what is effective. Never changed in place."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from shared.config.environment import Variable
+from shared.config.overrides import Overridden, override
+from shared.config.services import ServiceBlock, walk_services
+from shared.config.trees import MISSING, Path, value_at, with_value
+from shared.config.validate import validate
+
+Tree = dict[str, Any]
+Patches = Mapping[Path, Any]
+"""Values that were set in memory only, by their whole path."""
+
+UI: Path = ("dumb", "ui")
+
+
+@dataclass(frozen=True)
+class ConfigState:
+    """`file` is what is on the disk, `live` that with the changes in memory, `effective` that with
+    the environment's overrides."""
+
+    file: Tree
+    live: Tree
+    effective: Tree
+    patches: Patches = field(default_factory=dict)
+    overridden: tuple[Overridden, ...] = ()
+
+    @cached_property
+    def services(self) -> list[ServiceBlock]:
+        """Every service block that is effective, in the order of the file."""
+        return walk_services(self.effective)
+
+    @cached_property
+    def file_digest(self) -> str:
+        """Of the file without what is outside of versions."""
+        return _digest(without_ui(self.file))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything that a version stands for."""
+        return _digest([without_ui(self.file), without_ui(self.effective)])
+
+
+def make_state(
+    file: Tree, patches: Patches, variables: Mapping[str, Variable], name: str = ""
+) -> ConfigState:
+    """Put it together, and check it.
+
+    Args:
+        name: of the file, for the message.
+
+    Raises:
+        ConfigError: the file's tree, or what the environment makes of it, cannot be used.
+    """
+    validate(file, name)
+    live = file
+    for path, value in patches.items():
+        live = with_value(live, path, value)
+    texts = {key: variable.text for key, variable in variables.items()}
+    blank = frozenset(key for key, text in texts.items() if not text.strip())
+    effective, overridden = override(live, texts, blank=blank)
+    if patches:
+        validate(live)
+    if overridden:
+        validate(effective, "the environment's overrides")
+    return ConfigState(file, live, effective, dict(patches), tuple(overridden))
+
+
+def without_ui(tree: Tree) -> Tree:
+    """The tree without what the frontend saves at every page load."""
+    return tree if value_at(tree, UI) is MISSING else with_value(tree, UI, MISSING)
+
+
+def restart_required(
+    before: Iterable[ServiceBlock], after: ConfigState, running: frozenset[str], top_changed: bool
+) -> list[str]:
+    """Which running services would run otherwise if they were started now, in the file's order.
+
+    `top_changed`: a global value that a placeholder may name is another one.
+    """
+    old = {block.path: block for block in before}
+    names = []
+    for service in after.services:
+        known = old.get(service.path)
+        if known is None or service.process_name not in running:
+            continue
+        filled = "{" in str([service.block.get(key) for key in _FILLED])
+        if (top_changed and filled) or _weighty(known.block) != _weighty(service.block):
+            names.append(service.process_name)
+    return names
+
+
+_FILLED = ("command", "env", "config_dir")
+_AT_ONCE = frozenset(
+    {
+        "enabled",
+        "process_name",
+        "stop_signal",
+        "stop_attempts",
+        "stop_wait",
+        "start_window",
+        "start_timeout",
+        "wait_for_dir",
+        "wait_for_mounts",
+        "wait_for_tcp",
+        "wait_for_url",
+        "commit_sha",
+        "repo_owner",
+        "repo_name",
+        "pinned_version",
+        "clear_on_update",
+        "exclude_dirs",
+        "platforms",
+        "core_service",
+        "core_services",
+    }
+)
+_AT_ONCE_PREFIXES = ("auto_update", "symlink_backup_", "release_version", "branch")
+
+
+def _weighty(block: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a block that a process was started with."""
+    return {
+        key: value
+        for key, value in block.items()
+        if key not in _AT_ONCE and not key.startswith(_AT_ONCE_PREFIXES)
+    }
+
+
+def _digest(tree: Any) -> str:
+    return hashlib.sha256(orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)).hexdigest()

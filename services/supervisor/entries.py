@@ -1,0 +1,116 @@
+"""From a raw stream entry to a command, or to the reason why not. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from shared.models.command import (
+    DEFAULT_EXPIRY_S,
+    ID_PATTERN,
+    MAX_ARGS_BYTES,
+    TRIGGER_ACTIONS,
+    Action,
+    Command,
+)
+
+MAX_FIELDS: Final = 32
+MAX_VALUE_BYTES: Final = 8 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Why an entry is rejected. `command_id` is its own id if that was usable."""
+
+    command_id: str
+    reason: str
+
+
+def parse_entry(
+    stream: str, entry_id: str, raw: Mapping[bytes, bytes], *, trigger: bool
+) -> Command | Malformed:
+    """Check an entry of a command stream.
+
+    `trigger`: it came over `dumb:triggers`, where only a few actions are allowed and `args`,
+    `actor` and `source` are ignored (docs/protocol.md, "Commands").
+    """
+    if not raw:
+        return Malformed(entry_id, "trimmed: the entry was deleted before it was carried out")
+    try:
+        fields = _decode(raw)
+        command_id = _command_id(fields, entry_id)
+    except ValueError as error:
+        return Malformed(entry_id, str(error))
+    try:
+        return Command(
+            id=command_id,
+            action=_action(fields, trigger=trigger),
+            process_name=fields.get("process_name", ""),
+            stream=stream,
+            entry_id=entry_id,
+            actor="" if trigger else fields.get("actor", "")[:200],
+            source="trigger" if trigger else fields.get("source", "redis")[:32],
+            expires_at=_expires_at(fields, entry_id),
+            args={} if trigger else _args(fields),
+        )
+    except ValueError as error:
+        return Malformed(command_id, str(error))
+
+
+def _decode(raw: Mapping[bytes, bytes]) -> dict[str, str]:
+    if len(raw) > MAX_FIELDS:
+        raise ValueError(f"{len(raw)} fields: at most {MAX_FIELDS} are allowed")
+    fields: dict[str, str] = {}
+    for name, value in raw.items():
+        limit = MAX_ARGS_BYTES if name == b"args" else MAX_VALUE_BYTES
+        if len(name) > 64 or len(value) > limit:
+            raise ValueError(f"a field of {len(name) + len(value)} bytes is too large")
+        try:
+            fields[name.decode()] = value.decode()
+        except UnicodeDecodeError:
+            label = name[:64].decode("ascii", "backslashreplace")
+            raise ValueError(f"field '{label}' is not UTF-8") from None
+    return fields
+
+
+def _command_id(fields: Mapping[str, str], entry_id: str) -> str:
+    command_id = fields.get("id", "") or entry_id
+    if ID_PATTERN.fullmatch(command_id) is None:
+        raise ValueError("id: use 1 to 128 of A-Z a-z 0-9 . _ : -")
+    return command_id
+
+
+def _action(fields: Mapping[str, str], *, trigger: bool) -> Action:
+    text = fields.get("action", "")
+    try:
+        action = Action(text)
+    except ValueError:
+        known = ", ".join(sorted(TRIGGER_ACTIONS if trigger else Action))
+        raise ValueError(f"action '{text[:64]}' is unknown: use {known}") from None
+    if trigger and action not in TRIGGER_ACTIONS:
+        raise ValueError(f"action '{action}' is not allowed on this stream")
+    return action
+
+
+def _expires_at(fields: Mapping[str, str], entry_id: str) -> float:
+    """Epoch seconds."""
+    text = fields.get("expires_at_ms", "")
+    if not text:
+        return int(entry_id.split("-")[0]) / 1000 + DEFAULT_EXPIRY_S
+    if not text.isascii() or not text.isdecimal() or len(text) > 15:
+        raise ValueError("expires_at_ms: milliseconds since 1970, digits only")
+    return int(text) / 1000
+
+
+def _args(fields: Mapping[str, str]) -> dict[str, Any]:
+    text = fields.get("args", "")
+    if not text:
+        return {}
+    try:
+        args = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"args is not JSON: {error}") from None
+    if not isinstance(args, dict):
+        raise ValueError("args must be a JSON object")  # noqa: TRY004
+    return args

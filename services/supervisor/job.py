@@ -1,0 +1,137 @@
+"""A command under way: its receipt, and everyone who is told about it."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from services.supervisor.journal import Intent, Journal, JournalError, Outcome
+from services.supervisor.outbox import Outbox
+from shared.models.command import Action, Command, CommandStatus, Receipt
+
+ACK_AFTER_S: Final = 0.01
+"""The answer leaves first; and commands that end together share one sync of the journal."""
+
+SHUTDOWN: Final = "shutdown"
+"""Why the supervisor stops services by itself when it ends."""
+
+Finished = Callable[["Job"], None]
+
+
+class Job:
+    """One accepted command, from its claim to its outcome.
+
+    A job without a stream entry is the supervisor's own (boot, recovery): it has no receipt.
+    """
+
+    def __init__(
+        self, command: Command, journal: Journal, outbox: Outbox, finished: Finished | None = None
+    ) -> None:
+        self.command = command
+        self.target = 0
+        """The generation that a restart must reach; set when the intent is journalled."""
+        self._journal = journal
+        self._outbox = outbox
+        self._finished = finished
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.done = asyncio.Event()
+        now = time.time()
+        self.receipt = Receipt(
+            id=command.id,
+            action=command.action.value,
+            process_name=command.process_name,
+            actor=command.actor,
+            source=command.source,
+            created_at=now,
+        )
+
+    @property
+    def internal(self) -> bool:
+        """Whether nobody outside asked for it."""
+        return not self.command.stream
+
+    def claim(self, created_at: float) -> None:
+        """The supervisor has it. `created_at`: epoch seconds of the stream entry."""
+        receipt = self.receipt
+        receipt.created_at = created_at
+        receipt.steps.append((created_at, "accepted"))
+        receipt.status = CommandStatus.RUNNING
+        receipt.started_at = time.time()
+        self.step("claimed")
+
+    def intend(self, target: int) -> None:
+        """Journal that this is about to be done. Raises `JournalError`."""
+        self.target = target
+        if self.internal:
+            return
+        known = self._journal.memory.intents.get(self.command.id)
+        if known is not None:
+            # Begun by a supervisor that died: the goal stays the one of then.
+            self.target = known.target
+            return
+        command = self.command
+        self._journal.intent(
+            Intent(command.id, command.action, command.process_name, target, command.stream)
+        )
+
+    def step(self, what: str) -> None:
+        """Add a step with its time and publish it."""
+        self.receipt.steps.append((time.time(), what))
+        if not self.internal:
+            self._outbox.receipt(self.receipt)
+
+    def finish(self, status: CommandStatus, detail: str) -> None:
+        """Record the outcome, publish it, acknowledge the entry once it is on the disk."""
+        if self.done.is_set():
+            return
+        receipt = self.receipt
+        receipt.status = status
+        receipt.detail = detail
+        receipt.finished_at = time.time()
+        receipt.steps.append((receipt.finished_at, status.value))
+        self.done.set()
+        if not self.internal:
+            outcome = Outcome(
+                self.command.id, status, detail, receipt.finished_at, self.command.stream
+            )
+            self._journal.outcome(outcome)
+            self._outbox.receipt(receipt)
+            task = asyncio.get_running_loop().create_task(self._acknowledge())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._audit(status, detail)
+        if self._finished is not None:
+            self._finished(self)
+
+    async def _acknowledge(self) -> None:
+        command = self.command
+        await asyncio.sleep(ACK_AFTER_S)
+        try:
+            await self._journal.sync()
+        except JournalError:
+            return  # stays pending, is read again, and is answered from memory
+        self._outbox.ack(command.stream, command.entry_id, delete=bool(command.args))
+
+    def _audit(self, status: CommandStatus, detail: str) -> None:
+        command = self.command
+        outcome = f"{status}: {detail}" if detail else status.value
+        self._outbox.audit(
+            command.action.value,
+            command.process_name,
+            outcome[:500],
+            command.actor or command.source,
+            command.source,
+        )
+
+
+def internal_command(action: Action, process_name: str, why: str) -> Command:
+    """A command of the supervisor's own making; `why` goes into the audit stream."""
+    return Command(
+        id=f"{why}:{process_name}",
+        action=action,
+        process_name=process_name,
+        stream="",
+        entry_id="",
+        actor="supervisor",
+        source=why,
+    )

@@ -1,0 +1,301 @@
+"""What the supervisor tells Redis: states, receipts, audit, acknowledgements, in order.
+
+Nobody waits for it: callers hand over and go on supervising. While Redis is away states are not
+kept (every connect rewrites them all from the registry), final receipts and audit entries are.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import ResponseError
+
+from services.supervisor.config_news import ConfigNews
+from services.supervisor.refusals import refused
+from shared.bus.keys import GROUP, Keys
+from shared.bus.scripts import RECALL, RECEIPT, STATUS
+from shared.models.app_config import ANSWER_TTL_S
+from shared.models.command import RECEIPT_TTL_S, Receipt
+from shared.models.service import ServiceState
+
+MAX_WAITING: Final = 20_000
+"""Receipts and audit entries kept while Redis is away; the oldest go first."""
+
+AUDIT_LENGTH: Final = 10_000
+REJECTS_LENGTH: Final = 1_000
+_BATCH: Final = 500
+LINGER_S: Final = 0.02
+"""How long a step of a receipt may wait for company."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what. `at` is epoch seconds."""
+
+    at: float
+    actor: str
+    source: str
+    action: str
+    target: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """An entry whose outcome is on record. `delete`: it carried arguments."""
+
+    stream: str
+    entry_id: str
+    delete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An entry that cannot be understood, for the stream of rejects."""
+
+    stream: str
+    entry_id: str
+    reason: str
+    fields: dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A receipt as it was when it was handed over; its owner goes on changing it."""
+
+    id: str
+    fields: bytes
+    announcement: bytes
+    only_open: bool = False
+    """Leave a receipt alone that is final already: it has more to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command read, for the replica that asked. It may hold secrets."""
+
+    id: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Shas:
+    """The scripts as Redis knows them."""
+
+    status: str
+    receipt: str
+    recall: str
+
+
+Item = ServiceState | Frozen | AuditEntry | Ack | Reject | ConfigNews | Answer
+
+
+class Outbox:
+    """An ordered queue and the task that empties it in pipelines."""
+
+    def __init__(self, keys: Keys, states: Callable[[], Iterable[ServiceState]]) -> None:
+        self._keys = keys
+        self._states = states
+        self._items: deque[Item] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._connected = False
+        self._rewrite = False
+
+    # -- handing over ----------------------------------------------------------------------
+
+    def state(self, state: ServiceState) -> None:
+        """Publish a change. Dropped while Redis is away: the next connect rewrites all."""
+        if self._connected:
+            self._put(state)
+
+    def receipt(self, receipt: Receipt) -> None:
+        """Publish a receipt as it is now. Steps on the way are no hurry: they leave with the next
+        news, or shortly."""
+        if receipt.status.final:
+            self._put(_frozen(receipt))
+        elif self._connected:
+            self._items.append(_frozen(receipt))
+            asyncio.get_running_loop().call_later(LINGER_S, self._wake.set)
+
+    def recall(self, receipt: Receipt) -> None:
+        """Publish an outcome of the past, unless Redis has a final receipt already."""
+        if self._connected:
+            self._put(_frozen(receipt, only_open=True))
+
+    def audit(
+        self, action: str, target: str, outcome: str, actor: str = "supervisor", source: str = ""
+    ) -> None:
+        """Record who did what."""
+        self._put(AuditEntry(time.time(), actor, source or actor, action, target, outcome))
+
+    def answer(self, command_id: str, data: bytes) -> None:
+        """Put what was read where its replica fetches it, before the receipt that says so.
+
+        Not in the receipt: that is kept for a day, announced, and shown to every user.
+        """
+        if self._connected:
+            self._put(Answer(command_id, data))
+
+    def config(self, news: ConfigNews) -> bool:
+        """Publish a configuration before what is handed over after it; whether that is possible.
+
+        While Redis is away it is not kept: every connect publishes all of it first.
+        """
+        if self._connected:
+            self._put(news)
+        return self._connected
+
+    def ack(self, stream: str, entry_id: str, *, delete: bool) -> None:
+        """Acknowledge an entry whose outcome is journalled."""
+        if self._connected:  # otherwise it is read again and answered from the journal
+            self._put(Ack(stream, entry_id, delete))
+
+    def reject(self, reject: Reject) -> None:
+        """Copy an entry that makes no sense, and acknowledge it."""
+        if self._connected:
+            self._put(reject)
+
+    def _put(self, item: Item) -> None:
+        self._items.append(item)
+        while len(self._items) > MAX_WAITING and not self._connected:
+            self._items.popleft()
+        self._wake.set()
+
+    async def drained(self) -> None:
+        """Return when everything that was handed over has reached Redis, or nothing can."""
+        while self._connected and self._items:
+            self._idle.clear()
+            await self._idle.wait()
+
+    # -- sending ---------------------------------------------------------------------------
+
+    def rewrite(self) -> None:
+        """Services came or went: write all of them anew, in order with everything else."""
+        self._rewrite = True
+        self._wake.set()
+
+    async def _resync(self, redis: Redis) -> None:
+        """Make Redis say what is true now, and nothing else (docs/protocol.md)."""
+        self._rewrite = False
+        # What is true now is newer than every state in the queue.
+        self._items = deque(i for i in self._items if not isinstance(i, ServiceState))
+        keys = self._keys
+        names = {state.process_name: state for state in self._states()}
+        known = {raw.decode("utf-8", "replace") for raw in await _members(redis, keys.services)}
+        pipe = redis.pipeline(transaction=True)
+        for name in known - names.keys():
+            pipe.delete(keys.service(name))
+        pipe.delete(keys.services)
+        for name, state in names.items():
+            pipe.delete(keys.service(name))
+            fields: dict[Any, Any] = dict(state.to_hash())
+            pipe.hset(keys.service(name), mapping=fields)
+            pipe.sadd(keys.services, name)
+        pipe.publish(keys.status, b'{"resync":true}')
+        await pipe.execute()
+
+    async def connect(self, redis: Redis) -> None:
+        """A new connection: everything is published anew before anything else is sent."""
+        kept = (i for i in self._items if isinstance(i, Frozen | AuditEntry))
+        self._items = deque(kept)
+        self._connected = True
+        await self._resync(redis)
+
+    async def run(self, redis: Redis) -> None:
+        """Send until the connection breaks. Raises what redis-py raises."""
+        try:
+            loaded = [str(await redis.script_load(text)) for text in (STATUS, RECEIPT, RECALL)]
+            shas = Shas(*loaded)
+            while True:
+                self._wake.clear()
+                while self._rewrite or self._items:
+                    if self._rewrite:
+                        await self._resync(redis)
+                    await self._flush(redis, shas)
+                self._idle.set()
+                await self._wake.wait()
+        finally:
+            self._connected = False
+            self._idle.set()
+
+    async def _flush(self, redis: Redis, shas: "Shas") -> None:
+        batch = [self._items[i] for i in range(min(len(self._items), _BATCH))]
+        pipe = redis.pipeline(transaction=False)
+        newest = {i.id: i for i in batch if isinstance(i, Frozen) and not i.only_open}
+        for item in batch:
+            # A receipt tells its whole history: of several in one batch the last one will do.
+            # One that was read back from the journal tells less and stands for none of them.
+            if not isinstance(item, Frozen) or item.only_open or newest[item.id] is item:
+                self._add(pipe, item, shas)
+        # An exception here leaves the batch queued: final receipts and audit are sent again.
+        results = await pipe.execute(raise_on_error=False)
+        for result in results:
+            if isinstance(result, Exception) and refused(result):
+                raise result
+        for _ in batch:
+            self._items.popleft()
+
+    def _add(self, pipe: Pipeline, item: Item, shas: "Shas") -> None:
+        keys = self._keys
+        if isinstance(item, ServiceState):
+            name = item.process_name
+            key, services = keys.service(name), keys.services
+            fields = orjson.dumps(item.to_hash())
+            pipe.evalsha(shas.status, 2, key, services, keys.status, item.to_json(), name, fields)
+        elif isinstance(item, Frozen):
+            sha = shas.recall if item.only_open else shas.receipt
+            ttl, channel, fields = str(RECEIPT_TTL_S), keys.command_results, item.fields
+            pipe.evalsha(sha, 1, keys.command(item.id), ttl, channel, item.announcement, fields)
+        elif isinstance(item, AuditEntry):
+            entry: dict[Any, Any] = {
+                "at": str(item.at),
+                "actor": item.actor,
+                "source": item.source,
+                "action": item.action,
+                "target": item.target,
+                "outcome": item.outcome,
+            }
+            pipe.xadd(keys.audit, entry, maxlen=AUDIT_LENGTH, approximate=True)
+        elif isinstance(item, ConfigNews):
+            item.add_to(pipe, keys)
+        elif isinstance(item, Answer):
+            pipe.set(keys.answer(item.id), item.data, ex=ANSWER_TTL_S)
+        elif isinstance(item, Ack):
+            pipe.xack(item.stream, GROUP, item.entry_id)
+            if item.delete:
+                pipe.xdel(item.stream, item.entry_id)
+        else:
+            self._add_reject(pipe, item)
+
+    def _add_reject(self, pipe: Pipeline, item: Reject) -> None:
+        copy: dict[Any, Any] = {
+            "stream": item.stream,
+            "entry": item.entry_id,
+            "reason": item.reason,
+        }
+        for name, value in list(item.fields.items())[:20]:
+            if name != b"args":
+                copy[b"field:" + name[:64]] = value[:256]
+        rejected = self._keys.rejected
+        pipe.xadd(rejected, copy, maxlen=REJECTS_LENGTH, approximate=True)
+        pipe.xack(item.stream, GROUP, item.entry_id)
+        pipe.xdel(item.stream, item.entry_id)
+
+
+def _frozen(receipt: Receipt, *, only_open: bool = False) -> Frozen:
+    fields = orjson.dumps(receipt.to_hash())
+    return Frozen(receipt.id, fields, receipt.to_json(), only_open)
+
+
+async def _members(redis: Redis, key: str) -> set[bytes]:
+    try:
+        return {bytes(raw) for raw in await redis.smembers(key)}  # type: ignore[arg-type]
+    except ResponseError:
+        return set()  # somebody wrote another type there; resync deletes it

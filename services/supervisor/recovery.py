@@ -1,0 +1,113 @@
+"""What a new supervisor makes of what its predecessor left: adopt, mourn, decide what to start."""
+
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from services.supervisor.identity import Identity, boot_id, find_leader, open_pidfd, start_ticks
+from services.supervisor.journal import Journal
+from services.supervisor.logs import LogShelf
+from services.supervisor.outbox import Outbox
+from services.supervisor.registry import Registry
+from services.supervisor.unit import Unit
+from shared.config.services import ServiceBlock
+from shared.models.command import Action
+from shared.states import ALIVE, Desired, ServiceStatus
+
+_log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Runs once, before the first command is read."""
+
+    def __init__(
+        self, registry: Registry, journal: Journal, shelf: LogShelf, outbox: Outbox
+    ) -> None:
+        self._registry = registry
+        self._journal = journal
+        self._shelf = shelf
+        self._outbox = outbox
+        self._was_up: set[str] = set()
+        self.adopted = 0
+
+    def take_over(self) -> None:
+        """Find every process of the journal again, or note its end."""
+        self._keep_running_strays()
+        for unit in list(self._registry.units.values()):
+            record = self._journal.memory.services.get(unit.name, {})
+            process = record.get("process")
+            # "Stopped" although it should be up: a restart that was between its two halves.
+            up = unit.state.desired is Desired.UP
+            if up and unit.state.status in {*ALIVE, ServiceStatus.STOPPED}:
+                self._was_up.add(unit.name)
+            try:
+                self._take_over(unit, process)
+            except OSError as error:
+                _log.error("cannot take over %s: %s", unit.name, error)
+
+    def _take_over(self, unit: Unit, process: Any) -> None:
+        life = unit.lifecycle
+        if self._shelf.known(life.service):
+            self._shelf.captured(life.service)  # its stream in Redis is compared at connect
+        identity, generation = _identify(process, unit.state.generation)
+        pidfd = open_pidfd(identity) if identity is not None else None
+        if identity is None or pidfd is None:
+            if process is not None and process.get("pid") is None:
+                self._was_up.add(unit.name)  # a spawn that never came about
+            life.lost(identity)
+            return
+        life.adopt(identity, pidfd, generation)
+        self.adopted += 1
+        self._outbox.audit("adopt", unit.name, f"pid {identity.pid} found running")
+        _log.info("adopted %s (pid %d)", unit.name, identity.pid)
+
+    def _keep_running_strays(self) -> None:
+        """A service whose block was removed while it ran stays manageable until it stops."""
+        for name, record in self._journal.memory.services.items():
+            if name in self._registry.units or not record.get("process"):
+                continue
+            identity, _ = _identify(record["process"], 0)
+            pidfd = open_pidfd(identity) if identity is not None else None
+            if pidfd is None:
+                continue
+            os.close(pidfd)
+            stray = ServiceBlock(
+                process_name=name, config_key="", instance="", path=(), block={}, enabled=False
+            )
+            self._registry.adopt_stray(stray)
+
+    def plan(self, *, clean: bool) -> Iterator[tuple[Action, Unit]]:
+        """What to do now. After a clean end or a reboot `enabled` decides, else what was wanted."""
+        for unit in self._registry.units.values():
+            state = unit.state
+            if state.status is ServiceStatus.STOPPING:
+                yield Action.RESTART if state.desired is Desired.UP else Action.STOP, unit
+            elif state.status is ServiceStatus.STARTING:
+                yield Action.START, unit  # joins the start under way: waits until it is ready
+            elif unit.lifecycle.alive:
+                continue
+            elif (clean and unit.lifecycle.service.enabled) or (
+                not clean and unit.name in self._was_up
+            ):
+                yield Action.START, unit
+
+
+def _identify(process: Any, generation: int) -> tuple[Identity | None, int]:
+    """The identity of a journalled process; an intent without a pid is searched for."""
+    if not isinstance(process, dict):
+        return None, generation
+    pid = process.get("pid")
+    if pid is None:
+        pid = find_leader(process["instance"])
+        if pid is None:
+            return None, generation
+        ticks = start_ticks(pid)
+        if ticks is None:
+            return None, generation
+        identity = Identity(pid, ticks, boot_id(), process["instance"])
+        return identity, int(process["generation"])
+    return (
+        Identity(pid, process["start_ticks"], process["boot_id"], process["instance"]),
+        generation,
+    )

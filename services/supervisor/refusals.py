@@ -1,0 +1,21 @@
+"""Answers of a Redis that takes nothing now: what was sent must be sent again later."""
+
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
+
+# redis-py cuts the code off the text of the errors that it has a class for.
+_CLASSES = (RedisConnectionError, MasterDownError, NoScriptError, OutOfMemoryError, ReadOnlyError)
+
+
+def refused(result: object) -> bool:
+    """Whether a reply in a pipeline says that Redis is loading, full, read-only or was wiped."""
+    if isinstance(result, _CLASSES):
+        return True
+    return isinstance(result, Exception) and str(result).startswith("MISCONF")

@@ -1,0 +1,140 @@
+"""One connection to Redis after another: publish what is true, then serve until it breaks."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.supervisor.inbox import Inbox
+from services.supervisor.logsender import LogSender
+from services.supervisor.outbox import Outbox
+from shared.bus.client import commands_client, reader_client
+
+_log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 2.0
+_TELL_AGAIN_S: Final = 0.1
+TRIM_EVERY_S: Final = 30.0
+
+Publish = Callable[[Redis], Awaitable[None]]
+
+
+class Session:
+    """Keeps the supervisor connected; supervision goes on without it."""
+
+    def __init__(
+        self,
+        url: str,
+        inbox: Inbox,
+        outbox: Outbox,
+        sender: LogSender,
+        *,
+        beat: Publish,
+        publish_config: Publish,
+    ) -> None:
+        self._url = url
+        self._inbox = inbox
+        self._outbox = outbox
+        self._sender = sender
+        self._beat = beat
+        self._publish_config = publish_config
+        self._redis: Redis | None = None
+        self._away_since: float | None = None
+
+    async def run(self) -> None:
+        """Connect, serve, and connect again, until cancelled."""
+        pause = _FIRST_PAUSE_S
+        while True:
+            began = time.monotonic()
+            try:
+                await self._serve()
+            except* (RedisError, OSError) as group:
+                self._note_outage(group.exceptions[0])
+            except* Exception:  # noqa: BLE001 - an edge that must not die: it is how we are commanded
+                _log.exception("the connection to Redis ended on a fault of ours")
+            if time.monotonic() - began > _LONGEST_PAUSE_S:
+                pause = _FIRST_PAUSE_S
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    async def goodbye(self) -> None:
+        """Say at once that nobody is here any more. Raises what redis-py raises."""
+        if self._redis is not None:
+            await self._beat(self._redis)
+
+    async def _serve(self) -> None:
+        redis = self._redis = commands_client(self._url, "dumb-supervisor", 8)
+        reader = reader_client(self._url, "dumb-supervisor-reader")
+        try:
+            await redis.ping()
+            await self._inbox.prepare(redis)
+            await self._publish_config(redis)
+            await self._outbox.connect(redis)
+            await self._beat(redis)
+            self._note_recovery()
+            await _together(
+                self._outbox.run(redis),
+                self._sender.run(redis),
+                self._inbox.run(redis, reader),
+                self._trim(redis),
+            )
+        finally:
+            self._redis = None
+            await redis.aclose(close_connection_pool=True)
+            await reader.aclose(close_connection_pool=True)
+
+    async def _trim(self, redis: Redis) -> None:
+        last = time.monotonic()
+        while True:
+            await self._beat(redis)
+            await asyncio.sleep(1.0)
+            if time.monotonic() - last > TRIM_EVERY_S:
+                last = time.monotonic()
+                await self._inbox.trim(redis)
+
+    def _note_outage(self, error: BaseException) -> None:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+            _log.warning("Redis is away (%s): services go on, commands wait", error)
+
+    def _note_recovery(self) -> None:
+        if self._away_since is not None:
+            away = time.monotonic() - self._away_since
+            self._away_since = None
+            _log.info("Redis is back after %.1f s, everything was published again", away)
+
+
+async def _together(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all until the first one ends, then end the others. Raises what the first one raised."""
+    tasks = {asyncio.create_task(one) for one in work}
+    done: set[asyncio.Task[None]] = set()
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await cancelled(*tasks)
+    for task in done:
+        task.result()
+
+
+async def cancelled(*tasks: "asyncio.Task[None]") -> None:
+    """End tasks, telling them as often as it takes.
+
+    `asyncio.TaskGroup` tells them once, and a cancellation that meets redis-py while it connects
+    can get lost: the supervisor then neither ended nor connected again.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_TELL_AGAIN_S)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # retrieved: who cares raises it

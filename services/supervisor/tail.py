@@ -1,0 +1,176 @@
+"""Following the log files that services write themselves.
+
+One timer looks at all files: network and FUSE mounts, where such files often lie, deliver no
+inotify events, and one `stat` a quarter second costs nothing. Rotation (another inode under the
+name) and truncation (a file shorter than before) are followed.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from services.supervisor.capture import CONTINUES, LINE_BYTES
+from services.supervisor.logs import LogFeed, LogShelf, tailed_file
+from services.supervisor.registry import Registry
+from shared.config.services import ServiceBlock
+from shared.redaction import redact
+
+_log = logging.getLogger(__name__)
+
+EVERY_S: Final = 0.25
+FIRST_BYTES: Final = 256 << 10
+"""How much of a file that was never followed before becomes history."""
+
+_READ_BYTES: Final = 256 << 10
+_PER_LOOK: Final = 4 << 20
+"""At most so much of one file before the others get their turn."""
+
+
+class Tail:
+    """One file and how far it was read. The position is committed with our copy of the lines."""
+
+    def __init__(self, path: Path, feed: LogFeed) -> None:
+        self.path = path
+        self._feed = feed
+        self._fd = -1
+        self._inode = 0
+        self._offset = 0
+        source = feed.store.source
+        self._known = (source.get("inode"), source.get("offset"))
+
+    def look(self) -> bool:
+        """Read what is new; whether anything was. Raises `OSError`."""
+        grew = False
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
+            return self._read() if self._fd >= 0 else False
+        if self._fd >= 0 and stat.st_ino != self._inode:
+            while self._read():
+                grew = True
+            self._finish_line()
+            self.close()
+            self._known = (stat.st_ino, 0)
+        if self._fd < 0:
+            self._open()
+        elif os.fstat(self._fd).st_size < self._offset:
+            _log.info("%s was truncated: reading it from its start", self.path)
+            self._offset = 0
+        return self._read() or grew
+
+    def _open(self) -> None:
+        self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        stat = os.fstat(self._fd)
+        self._inode = stat.st_ino
+        inode, offset = self._known
+        if inode == stat.st_ino and isinstance(offset, int) and offset <= stat.st_size:
+            self._offset = offset
+        elif inode is None:
+            self._offset = max(0, stat.st_size - FIRST_BYTES)
+            if self._offset:
+                self._offset += os.pread(self._fd, _READ_BYTES, self._offset).find(b"\n") + 1
+        else:
+            self._rest_of_predecessor(inode, offset)
+            self._offset = 0
+        self._known = (stat.st_ino, self._offset)
+
+    def _rest_of_predecessor(self, inode: Any, offset: Any) -> None:
+        """The file was rotated while nobody looked: its old self lies beside it."""
+        for path in _with_inode(self.path.parent, inode):
+            if not isinstance(offset, int):
+                return
+            fd, self._fd = self._fd, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            kept = self._inode
+            self._inode, self._offset = inode, offset
+            while self._read():
+                pass
+            self._finish_line()
+            os.close(self._fd)
+            self._fd, self._inode = fd, kept
+            return
+
+    def _read(self) -> bool:
+        taken = 0
+        while taken < _PER_LOOK:
+            data = os.pread(self._fd, _READ_BYTES, self._offset)
+            cut = data.rfind(b"\n") + 1
+            if cut == 0 and len(data) == _READ_BYTES:
+                data = os.pread(self._fd, LINE_BYTES, self._offset)
+                cut = data.rfind(b"\n") + 1
+                if cut == 0 and len(data) == LINE_BYTES:
+                    self._emit(data + CONTINUES + b"\n", len(data))
+                    taken += len(data)
+                    continue
+            if cut == 0:
+                break
+            self._emit(data[:cut], cut)
+            taken += cut
+        return taken > 0
+
+    def _finish_line(self) -> None:
+        """Nobody writes to this file any more: its last line may lack a newline."""
+        if rest := os.pread(self._fd, LINE_BYTES, self._offset):
+            self._emit(rest + b"\n", len(rest))
+
+    def _emit(self, lines: bytes, consumed: int) -> None:
+        self._offset += consumed
+        self._feed.store.append(redact(lines.replace(b"\r\n", b"\n")), self._source())
+
+    def _source(self) -> Mapping[str, Any]:
+        return {"inode": self._inode, "offset": self._offset}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _with_inode(directory: Path, inode: Any) -> list[Path]:
+    found = []
+    for path in directory.iterdir():
+        with contextlib.suppress(OSError):  # removed meanwhile
+            if path.lstat().st_ino == inode:
+                found.append(path)
+    return found
+
+
+class Tails:
+    """Follows the files of all services that run or ran since we started."""
+
+    def __init__(self, shelf: LogShelf) -> None:
+        self._shelf = shelf
+        self._tails: dict[str, Tail] = {}
+
+    async def run(self, registry: Registry) -> None:
+        """Look at every file, again and again, until cancelled."""
+        try:
+            while True:
+                for unit in registry.units.values():
+                    service = unit.lifecycle.service
+                    path = tailed_file(service)
+                    if path is not None and (unit.lifecycle.alive or unit.name in self._tails):
+                        self._look(unit.name, path, service)
+                await asyncio.sleep(EVERY_S)
+        finally:
+            for tail in self._tails.values():
+                tail.close()
+
+    def _look(self, name: str, path: Path, service: ServiceBlock) -> None:
+        try:
+            feed = self._shelf.tailed(service)
+            if feed is None:
+                return
+            tail = self._tails.get(name)
+            if tail is None or tail.path != path:
+                if tail is not None:
+                    tail.close()
+                tail = self._tails[name] = Tail(path, feed)
+            if tail.look():
+                self._shelf.appended(feed)
+        except OSError as error:
+            _log.debug("cannot follow %s: %s", path, error)

@@ -1,0 +1,137 @@
+"""One service as an actor: requests come in, are put in order, and are carried out one by one."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+from services.supervisor.intents import decide
+from services.supervisor.job import SHUTDOWN, Job
+from services.supervisor.journal import JournalError
+from services.supervisor.lifecycle import Lifecycle, OperationError, nobody
+from services.supervisor.spawn import LaunchError
+from services.supervisor.stopper import StopError
+from shared.models.command import Action, CommandStatus
+from shared.models.service import ServiceState
+from shared.states import Desired
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Request:
+    """An action and the jobs that share its outcome."""
+
+    action: Action
+    jobs: list[Job] = field(default_factory=list)
+    cancelled_by: str = ""
+
+    def step(self, what: str) -> None:
+        """Add a step to every receipt that follows this request."""
+        for job in self.jobs:
+            job.step(what)
+
+    def finish(self, status: CommandStatus, detail: str) -> None:
+        """End every job."""
+        for job in self.jobs:
+            job.finish(status, detail)
+
+
+class Unit:
+    """The queue in front of one service's `Lifecycle`."""
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self.lifecycle = lifecycle
+        self._queue: list[Request] = []
+        self._current: Request | None = None
+        self._operation: asyncio.Task[str] | None = None
+        self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The process name."""
+        return self.lifecycle.state.process_name
+
+    @property
+    def state(self) -> ServiceState:
+        """What is true of the service now."""
+        return self.lifecycle.state
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way or waits."""
+        return self._current is not None or bool(self._queue)
+
+    def submit(self, job: Job) -> None:
+        """Take a request in; the job tells the outcome.
+
+        Raises:
+            JournalError: nothing was begun.
+        """
+        action = job.command.action
+        current = self._current.action if self._current else None
+        decision = decide(current, [request.action for request in self._queue], action)
+        job.intend(self.state.generation + 1)
+        for request in self._queue[decision.keep_queued :]:
+            request.finish(CommandStatus.CANCELLED, _superseded(request, job))
+        del self._queue[decision.keep_queued :]
+        if decision.join_current and self._current is not None:
+            self._join(self._current, job)
+            return
+        if decision.join_queued:
+            self._join(self._queue[-1], job)
+            return
+        if decision.cancel_current and self._current is not None and self._operation is not None:
+            self._current.cancelled_by = _superseded(self._current, job)
+            self._operation.cancel()
+        self._queue.append(Request(action, [job]))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.get_running_loop().create_task(self._work())
+
+    def _join(self, request: Request, job: Job) -> None:
+        first = request.jobs[0].command.id
+        request.jobs.append(job)
+        job.step(f"joined {first}, which is under way")
+
+    async def _work(self) -> None:
+        while self._queue:
+            request = self._current = self._queue.pop(0)
+            self._operation = asyncio.get_running_loop().create_task(self._perform(request))
+            await asyncio.wait({self._operation})
+            status, detail = _verdict(self._operation, request)
+            self._current = None
+            request.finish(status, detail)
+
+    async def _perform(self, request: Request) -> str:
+        life = self.lifecycle
+        life.report = request.step
+        try:
+            if request.action is Action.START:
+                return await life.start()
+            if request.action is Action.STOP:
+                # A shutdown stops what a person wants up: cut short, it is all brought back.
+                shutdown = all(job.command.source == SHUTDOWN for job in request.jobs)
+                return await life.stop(wanted=life.state.desired if shutdown else Desired.DOWN)
+            return await life.restart(max(job.target for job in request.jobs))
+        finally:
+            life.report = nobody
+
+
+def _superseded(request: Request, job: Job) -> str:
+    command = job.command
+    return (
+        f"The {request.action} of '{command.process_name}' was cancelled by a later "
+        f"{command.action} ({command.id})."
+    )
+
+
+def _verdict(operation: "asyncio.Task[str]", request: Request) -> tuple[CommandStatus, str]:
+    if operation.cancelled():
+        return CommandStatus.CANCELLED, request.cancelled_by or "The supervisor is shutting down."
+    error = operation.exception()
+    if error is None:
+        return CommandStatus.SUCCEEDED, operation.result()
+    if isinstance(error, LaunchError | OperationError | StopError | JournalError):
+        return CommandStatus.FAILED, str(error)
+    # An edge that must not die: one service's fault must not end the supervision of others.
+    _log.error("%s failed", request.action, exc_info=error)
+    return CommandStatus.FAILED, f"Internal error: {type(error).__name__}: {error}"
