@@ -1,0 +1,123 @@
+"""The ASGI application: what is made, what it is wired to, and in which order requests pass."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+
+from services.api.app_files import AppFileCommands
+from services.api.auth.access import Access, show_exempt
+from services.api.auth.errors import install_auth_errors
+from services.api.auth.service import Auth, AuthOptions
+from services.api.bridge import Bridge
+from services.api.commands import CommandService
+from services.api.config_changes import ConfigChanges
+from services.api.configuration import ConfigReader
+from services.api.errors import LastResort, install_errors
+from services.api.guards import Guard
+from services.api.headers import SecurityHeaders
+from services.api.limits import BodyLimit
+from services.api.paths import PathNormalizer
+from services.api.routes import (
+    auth,
+    auth_tokens,
+    auth_users,
+    commands,
+    config,
+    config_schema,
+    config_versions,
+    docs,
+    environment,
+    health,
+    logs,
+    process,
+    process_list,
+    service_config,
+    service_ui,
+)
+from services.api.secret_reads import SecretReads
+from services.api.ws.router import open_rooms, ws_routes
+from shared.bus.client import commands_client
+from shared.bus.keys import Keys
+from shared.version import VERSION
+
+_log = logging.getLogger(__name__)
+
+RESTART_BRIDGE_S = 1.0
+
+
+def create_app(
+    redis_url: str,
+    keys: Keys,
+    *,
+    bind_host: str = "127.0.0.1",
+    auth_options: AuthOptions | None = None,
+) -> FastAPI:
+    """One replica. Nothing is connected before it is served, and Redis may be away then.
+
+    Args:
+        bind_host: where it listens; on a loopback address unknown `Host` headers are refused.
+    """
+    app = FastAPI(
+        title=docs.TITLE,
+        version=VERSION,
+        description="Starts, stops and watches the services of a media stack.",
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        dependencies=[Depends(Access())],
+    )
+    redis = commands_client(redis_url, "dumb-api")
+    bridge = Bridge(redis_url, keys, redis)
+    reader = ConfigReader(redis, keys, lambda: bridge.counters.resyncs)
+    state = app.state
+    state.redis, state.keys, state.bridge, state.config = redis, keys, bridge, reader
+    state.commands = CommandService(redis, keys, bridge, reader)
+    state.config_changes = ConfigChanges(redis, keys, bridge, state.commands)
+    state.secret_reads = SecretReads(redis, keys)
+    state.auth = Auth(redis, keys, bridge, auth_options or AuthOptions())
+    state.app_files = AppFileCommands(redis, keys, bridge)
+    open_rooms(state)
+    install_errors(app)
+    install_auth_errors(app)
+    parts = (auth, auth_users, auth_tokens, process, process_list, commands, config, logs, health)
+    config_parts = (config_schema, config_versions, service_config, service_ui, environment)
+    for part in (*parts, *config_parts, docs):
+        app.include_router(part.router)
+    app.include_router(ws_routes())
+    show_exempt(app)
+    # The last one added is the first that a request passes.
+    app.add_middleware(PathNormalizer)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Guard, config=reader, bind_host=bind_host)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(LastResort)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state = app.state
+    gc.collect()
+    gc.freeze()  # the application itself is no garbage: collecting it again costs milliseconds
+    state.bridge_task = asyncio.create_task(_keep_running(state.bridge), name="bridge")
+    try:
+        yield
+    finally:
+        state.bridge_task.cancel()
+        await asyncio.wait({state.bridge_task})
+        state.auth.passwords.close()
+        await state.redis.aclose(close_connection_pool=True)
+
+
+async def _keep_running(bridge: Bridge) -> None:
+    while True:
+        try:
+            await bridge.run()
+        except Exception:  # noqa: BLE001 - must not die: no command would be answered
+            _log.exception("The bridge failed and is started again")
+        await asyncio.sleep(RESTART_BRIDGE_S)

@@ -1,0 +1,65 @@
+"""Who may ask for what. Everything that is not named here is for administrators."""
+
+from typing import Final
+
+from shared.models.account import Role
+
+EXEMPT: Final = frozenset(
+    {
+        ("POST", "/auth/login"),
+        ("POST", "/auth/refresh"),
+        ("POST", "/auth/verify"),
+        ("GET", "/auth/status"),
+        ("POST", "/auth/setup"),
+        ("POST", "/auth/skip-setup"),
+        ("GET", "/health"),
+        ("GET", "/livez"),
+        ("GET", "/readyz"),
+        ("GET", "/docs"),
+        ("GET", "/scalar"),
+        ("GET", "/openapi.json"),
+    }
+)
+"""Never checked (contract auth.md 4). Method and the path as its route has it."""
+
+SOCKET: Final = "WEBSOCKET"
+
+NEEDED: Final[dict[tuple[str, str], Role]] = {
+    ("GET", "/process"): Role.VIEWER,
+    ("GET", "/process/processes"): Role.VIEWER,
+    ("GET", "/process/capabilities"): Role.VIEWER,
+    ("GET", "/process/update-notices"): Role.VIEWER,
+    ("GET", "/process/service-status"): Role.VIEWER,
+    ("GET", "/process/commands/{command_id}"): Role.VIEWER,
+    ("POST", "/process/start-service"): Role.OPERATOR,
+    ("POST", "/process/stop-service"): Role.OPERATOR,
+    ("POST", "/process/restart-service"): Role.OPERATOR,
+    ("GET", "/config"): Role.VIEWER,
+    ("POST", "/config"): Role.VIEWER,  # dumb.ui alone: the route sees to that
+    ("GET", "/config/schema"): Role.VIEWER,
+    ("POST", "/config/process-config/schema"): Role.VIEWER,
+    ("GET", "/config/service-ui"): Role.VIEWER,
+    ("GET", "/config/service-ui-map"): Role.VIEWER,
+    ("GET", "/config/versions"): Role.VIEWER,
+    ("GET", "/config/onboarding-status"): Role.VIEWER,
+    ("GET", "/logs"): Role.VIEWER,
+    ("GET", "/auth/me"): Role.VIEWER,
+    ("GET", "/auth/provider"): Role.VIEWER,
+    ("POST", "/auth/logout"): Role.VIEWER,
+    ("GET", "/auth/tokens"): Role.VIEWER,
+    ("POST", "/auth/tokens"): Role.VIEWER,
+    ("DELETE", "/auth/tokens/{token_id}"): Role.VIEWER,
+    ("PUT", "/auth/users/{username}/password"): Role.VIEWER,
+    (SOCKET, "/ws/logs"): Role.VIEWER,
+    (SOCKET, "/ws/status"): Role.VIEWER,
+}
+"""The least role. Configuration is masked for all but administrators; one's own tokens and
+password are for oneself, and the routes see to that."""
+
+
+def needed_role(method: str, path: str) -> Role | None:
+    """The least role for a route, None when nobody is asked who they are."""
+    method = "GET" if method == "HEAD" else method
+    if (method, path) in EXEMPT:
+        return None
+    return NEEDED.get((method, path), Role.ADMIN)

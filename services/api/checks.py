@@ -1,0 +1,103 @@
+"""What may be wrong, and what to do about it: `GET /environment` and `dumb doctor`. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.models.service import ServiceState
+from shared.states import Desired, ServiceStatus
+from shared.version import VERSION
+
+LOW_DISK_BYTES: Final = 1 << 30
+LOW_DISK_SHARE: Final = 0.05
+MIN_REDIS: Final = (6, 2)
+_DOWN: Final = frozenset({ServiceStatus.EXITED, ServiceStatus.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`advice` only when not `ok`."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str = ""
+
+
+def check_redis(version: str) -> Check:
+    """Whether it is one that we know."""
+    parts = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+    ok = parts >= MIN_REDIS or not parts
+    return Check(
+        "redis",
+        ok,
+        f"Redis {version or 'of unknown version'} answers",
+        "" if ok else "Use Redis 6.2 or later.",
+    )
+
+
+def check_supervisor(beat: Mapping[str, str], now: float) -> Check:
+    """Whether it is there, and of our version."""
+    name = "supervisor"
+    if not beat:
+        return Check(name, False, "No heartbeat", "Start it with `dumb up`; its log says more.")
+    age = now - float(beat.get("heartbeat_at") or 0)
+    version, phase = beat.get("version", ""), beat.get("phase", "")
+    detail = f"{phase}, version {version}, heartbeat {max(age, 0):.1f} s ago"
+    if version != VERSION:
+        advice = f"The API is of version {VERSION}: restart both, so that they are of one."
+        return Check(name, False, detail, advice)
+    if phase == "degraded":
+        return Check(name, False, detail, "A service did not start: see the services below.")
+    return Check(name, True, detail)
+
+
+def check_config(problem: str, version: str, warnings: list[str]) -> list[Check]:
+    """The file, and keys that nothing uses."""
+    found = [
+        Check(
+            "configuration", False, problem, "Repair the file; until then the last good one counts."
+        )
+        if problem
+        else Check(
+            "configuration",
+            bool(version),
+            f"version {version or 'unknown'}",
+            "" if version else "The supervisor has not published it yet.",
+        )
+    ]
+    if warnings:
+        shown = ", ".join(warnings[:10])
+        found.append(Check("unknown keys", True, f"kept, but nothing uses them: {shown}"))
+    return found
+
+
+def check_disks(disks: Any) -> list[Check]:
+    """The file systems of the data directories."""
+    found = []
+    for disk in disks if isinstance(disks, list) else []:
+        name = f"disk {disk.get('path')}"
+        if "problem" in disk:
+            advice = "Create it, or correct the path."
+            found.append(Check(name, False, str(disk["problem"]), advice))
+            continue
+        free, total = int(disk.get("free", 0)), int(disk.get("total", 0)) or 1
+        ok = free >= LOW_DISK_BYTES and free / total >= LOW_DISK_SHARE
+        detail = f"{free / (1 << 30):.1f} GiB of {total / (1 << 30):.1f} GiB free"
+        found.append(Check(name, ok, detail, "" if ok else "Make room: logs stop when it is full."))
+    return found
+
+
+def check_services(states: Mapping[str, ServiceState]) -> list[Check]:
+    """Services that ought to run and do not; one line for all that is well."""
+    bad = []
+    for name, state in sorted(states.items()):
+        wanted = state.desired is Desired.UP or state.enabled
+        if state.status in _DOWN and wanted:
+            detail = f"{state.status}: {state.exit_reason or 'no reason known'}"
+            bad.append(Check(f"service {name}", False, detail, f"See `dumb logs '{name}'`."))
+        elif state.status is ServiceStatus.RUNNING and state.health == "unhealthy":
+            detail = f"unhealthy: {state.health_reason or 'no reason known'}"
+            bad.append(Check(f"service {name}", False, detail, f"See `dumb logs '{name}'`."))
+    running = sum(1 for state in states.values() if state.status is ServiceStatus.RUNNING)
+    return bad or [Check("services", True, f"{running} of {len(states)} run, none failed")]

@@ -1,0 +1,34 @@
+"""Where a value comes from, when it is not the file. Pure."""
+
+from typing import Any
+
+from services.api.configuration import Published
+from shared.config.schema import unknown_keys
+from shared.config.trees import MISSING, Path, differences, value_at
+
+
+def sources_of(published: Published, path: Path) -> dict[str, Any]:
+    """`overridden`, `memory` and `warnings` for what lies at or below `path`."""
+    overridden = [
+        entry
+        for entry in published.overridden
+        if isinstance(entry, dict) and tuple(entry.get("path", ()))[: len(path)] == path
+    ]
+    paths = {tuple(entry["path"]) for entry in overridden}
+    file, effective = value_at(published.file, path), value_at(published.effective, path)
+    before = {} if file is MISSING else file
+    memory = [
+        list(path + below)
+        for below, _, _ in differences(before, effective)
+        if not any((path + below)[: len(known)] == known for known in paths)
+    ]
+    return {
+        "overridden": overridden,
+        "memory": memory,
+        "warnings": [
+            {"path": list(key), "message": "unknown key: kept, but nothing here uses it"}
+            for key in unknown_keys(published.file)
+            if key[: len(path)] == path
+        ],
+        "version": published.version,
+    }

@@ -1,0 +1,85 @@
+"""What is configured, and what this API can do."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query
+from starlette.responses import Response
+
+from services.api.answers import Json
+from services.api.catalogue import capabilities, facts
+from services.api.deps import BridgeDep, ConfigDep
+from services.api.masking import MaskDep, masked
+from services.api.schemas import Problem, ProcessDetails, ProcessList, UpdateNotices
+from services.api.ws.status_board import API_KEY
+from shared.config.names import nearest
+from shared.config.services import ServiceBlock
+from shared.errors import UnknownServiceError
+from shared.models.service import ServiceState
+from shared.version import VERSION
+
+router = APIRouter(prefix="/process", tags=["process"])
+
+
+@router.get("/processes", response_model=ProcessList, responses={503: {"model": Problem}})
+async def list_processes(config: ConfigDep, bridge: BridgeDep, mask: MaskDep) -> Response:
+    """Every configured service, in the order of the file."""
+    published = await config.read()
+    states = bridge.states
+    entries = [_entry(service, states, mask=mask) for service in published.services]
+    return Json({"processes": entries})
+
+
+@router.get(
+    "",
+    response_model=ProcessDetails,
+    responses={400: {"model": Problem}, 404: {"model": Problem}, 503: {"model": Problem}},
+)
+async def one_process(
+    config: ConfigDep, bridge: BridgeDep, mask: MaskDep, process_name: str
+) -> Response:
+    """One configured service, by its exact name."""
+    if not process_name:
+        raise HTTPException(400, "process_name is empty.")
+    published = await config.read()
+    service = published.by_name.get(process_name)
+    if service is None:
+        raise UnknownServiceError(process_name, nearest(published.by_name, process_name))
+    entry = _entry(service, bridge.states, mask=mask)
+    del entry["name"], entry["key"], entry["enabled"]
+    return Json({**entry, "symlink_backup_status": None})
+
+
+@router.get("/capabilities", response_model=dict[str, Any])
+async def list_capabilities() -> Response:
+    """Which optional features this version has. An absent one counts as false."""
+    return Json(capabilities())
+
+
+@router.get("/update-notices", response_model=UpdateNotices, responses={400: {"model": Problem}})
+async def update_notices(
+    scope: Annotated[str, Query(description="project, all")] = "project",
+) -> Response:
+    """No notices: updates are not built."""
+    if scope not in {"project", "all"}:
+        raise HTTPException(400, "scope is 'project' or 'all'.")
+    return Json({"scope": scope, "available": [], "info": [], "applied": []})
+
+
+def _entry(service: ServiceBlock, states: dict[str, ServiceState], *, mask: bool) -> dict[str, Any]:
+    state = states.get(service.process_name)
+    enabled, config = service.enabled, service.block
+    if state is not None and state.enabled and not enabled:
+        # A start enables a service until the next reload (contract rest.md 3.3); clients show
+        # only enabled ones.
+        enabled, config = True, {**config, "enabled": True}
+    return {
+        "name": " ".join(service.path),
+        "process_name": service.process_name,
+        "enabled": enabled,
+        "config": masked(config) if mask else config,
+        "version": VERSION if service.config_key == API_KEY else None,
+        "key": service.path[-1],
+        "config_key": service.config_key,
+        **facts(service),
+        "install_info": None,
+    }

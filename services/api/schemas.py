@@ -1,0 +1,159 @@
+"""Bodies of requests, and of answers as the OpenAPI page shows them."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class ServiceRequest(BaseModel):
+    """Which service. Unknown keys are ignored."""
+
+    process_name: str = Field(description="Exactly as configured", examples=["Demo File Server"])
+    protection_override: str | None = Field(
+        default=None, description="Accepted for compatibility; nothing is protected"
+    )
+
+
+class Problem(BaseModel):
+    """Every error but 422."""
+
+    detail: str
+
+
+class Queued(BaseModel):
+    """202: the command was taken in and goes on without this request."""
+
+    id: str
+    status: str
+    action: str
+    process_name: str
+
+
+class Started(BaseModel):
+    """The outcome of a start."""
+
+    status: str
+    process_name: str
+
+
+class Stopped(Started):
+    """The outcome of a stop or a restart."""
+
+    media_protection: dict[str, Any]
+
+
+class Step(BaseModel):
+    """One step of a command; `at` in epoch seconds."""
+
+    at: float
+    what: str
+
+
+class CommandReceipt(BaseModel):
+    """What became of a command. Times in epoch seconds."""
+
+    id: str
+    action: str
+    process_name: str
+    actor: str
+    source: str
+    status: str = Field(
+        description="queued, running, succeeded, failed, rejected, expired, cancelled"
+    )
+    detail: str
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    steps: list[Step]
+    result: dict[str, Any] | None
+
+
+class ServiceStatusBody(BaseModel):
+    """The last five only with `include_health`."""
+
+    process_name: str
+    status: str = Field(description="running, stopped")
+    healthy: bool | None = None
+    health_status: str | None = None
+    health_reason: str | None = None
+    health_details: dict[str, Any] | None = None
+    restart: dict[str, Any] | None = None
+
+
+class ProcessEntry(BaseModel):
+    """One configured service."""
+
+    name: str
+    process_name: str
+    enabled: bool
+    config: dict[str, Any]
+    version: str | None
+    key: str
+    config_key: str
+    repo_url: str | None
+    sponsorship_url: str | None
+    supports_manual_update: bool
+    update_status: dict[str, Any] | None
+    install_info: dict[str, Any] | None
+
+
+class ProcessList(BaseModel):
+    """All configured services, in the order of the file."""
+
+    processes: list[ProcessEntry]
+
+
+class ProcessDetails(BaseModel):
+    """One configured service."""
+
+    process_name: str
+    config: dict[str, Any]
+    version: str | None
+    config_key: str
+    update_status: dict[str, Any] | None
+    symlink_backup_status: dict[str, Any] | None
+    supports_manual_update: bool
+    repo_url: str | None
+    sponsorship_url: str | None
+    install_info: dict[str, Any] | None
+
+
+class UpdateNotices(BaseModel):
+    """Always empty: updates are not built."""
+
+    scope: str
+    available: list[dict[str, Any]]
+    info: list[dict[str, Any]]
+    applied: list[dict[str, Any]]
+
+
+class LogAnswer(BaseModel):
+    """Whole lines of a log. `cursor` and `size` are byte offsets."""
+
+    process_name: str
+    size: int
+    cursor: int
+    chunk: str
+    reset: bool
+    file_id: str | None
+    log: str | None
+
+
+class Onboarding(BaseModel):
+    """Whether the first-run wizard is still due."""
+
+    needs_onboarding: bool
+
+
+class Health(BaseModel):
+    """`details` only when unhealthy."""
+
+    status: str = Field(description="healthy, unhealthy")
+    details: str | None = None
+
+
+class Probe(BaseModel):
+    """For load balancers. `missing` only with 503."""
+
+    status: str
+    missing: list[str] | None = None

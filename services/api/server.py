@@ -1,0 +1,107 @@
+"""uvicorn on a socket of our own."""
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+
+from services.api.ws_protocol import ControlledWebSocket
+from shared.errors import DumbError
+
+log = logging.getLogger(__name__)
+
+USER_TIMEOUT_MS: Final = 10_000
+"""The kernel drops a peer that takes nothing for so long; accepted sockets inherit it."""
+MAX_INCOMING_BYTES: Final = 64 << 10
+"""Longest message from a client; a longer one closes the socket with 1009."""
+SHUTDOWN_S: Final = 3
+BACKLOG: Final = 1024
+
+
+class ListenError(DumbError):
+    """The API cannot listen where it was told to."""
+
+    code = "listen"
+
+
+def listen(host: str, port: int, user_timeout_ms: int = USER_TIMEOUT_MS) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ListenError: the port is taken, or the address is none of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    server = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
+        server.bind((host, port))
+        server.listen(BACKLOG)
+    except OSError as error:
+        server.close()
+        raise ListenError(_sentence(error, host, port)) from error
+    server.setblocking(False)
+    return server
+
+
+def _sentence(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} on {host} is taken. Stop what listens there, or set another port in "
+            "dumb.api_service.port or DUMB_API_SERVICE_PORT."
+        )
+    return f"Cannot listen on {host} port {port}: {error.strerror or error}."
+
+
+def make_server(app: Any, *, log_level: str = "warning") -> uvicorn.Server:
+    """A server without sockets: `await server.serve(sockets=[...])`.
+
+    No access log: it would show query strings, and those may carry tokens. For the same reason
+    uvicorn's own lines begin at WARNING (it announces every WebSocket with its query).
+    """
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws=ControlledWebSocket,
+        ws_max_size=MAX_INCOMING_BYTES,
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_config=None,
+        log_level=log_level,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        lifespan="on",
+    )
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises a caught signal again when it is done, which would end us mid-clean-up."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(app: Any, host: str, port: int, *, user_timeout_ms: int = USER_TIMEOUT_MS) -> None:
+    """Serve until SIGINT or SIGTERM; then every socket is closed with 1012.
+
+    Raises:
+        ListenError: see `listen`.
+    """
+    with listen(host, port, user_timeout_ms) as sock:
+        server = make_server(app)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.handle_exit, number, None)
+        log.info("Listening on %s port %d", host, sock.getsockname()[1])
+        await server.serve(sockets=[sock])
+        if not server.started:
+            raise ListenError("The API did not start; the lines above say why.")

@@ -1,0 +1,1 @@
+"""The WebSocket side: one room per topic, fed by the bridge."""

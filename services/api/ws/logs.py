@@ -1,0 +1,131 @@
+"""`/ws/logs`: display lines, or JSON frames, of all services or of those that are named."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from redis.asyncio import Redis
+from starlette.websockets import WebSocket
+
+from services.api.auth.access import accepted_protocol
+from services.api.bridge import Bridge
+from services.api.ws.catchup import CatchUp, parse_resume
+from services.api.ws.frames import JsonBatch, TextBatch, dropped_line
+from services.api.ws.hub import LogHub
+from services.api.ws.logclient import LogClient, Position
+from services.api.ws.outqueue import MAX_BYTES, MAX_LINES, OutQueue
+from services.api.ws.query import parse_log_query
+from services.api.ws.session import Sender, first_to_end, watch
+from services.api.ws_protocol import control
+from shared.bus.keys import Keys
+
+RESUME_WAIT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """What one client may cost. `stuck_after` in seconds."""
+
+    max_bytes: int = MAX_BYTES
+    max_lines: int = MAX_LINES
+    stuck_after: float = 30.0
+
+
+class LogRoom:
+    """All clients of `/ws/logs`."""
+
+    def __init__(
+        self, bridge: Bridge, redis: Redis, keys: Keys, limits: LogLimits | None = None
+    ) -> None:
+        self.hub = LogHub(bridge, redis, keys)
+        self._redis = redis
+        self._keys = keys
+        self._limits = limits or LogLimits()
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """One socket, not yet accepted, until it ends: once accepted it misses nothing."""
+        query = parse_log_query(websocket.query_params)
+        queue = OutQueue(self._limits.max_bytes, self._limits.max_lines)
+        client = LogClient(query, queue, catching_up=query.resume or query.backlog > 0)
+        try:
+            await self.hub.join(client)
+            await websocket.accept(accepted_protocol(websocket))
+            await self._run(websocket, client)
+        finally:
+            self.hub.leave(client)
+
+    async def _run(self, websocket: WebSocket, client: LogClient) -> None:
+        sender = Sender(websocket)
+        resume: asyncio.Future[dict[str, Position]] = asyncio.get_running_loop().create_future()
+        await first_to_end(
+            _receive(websocket, client.queue, resume),
+            _write(sender, client.queue),
+            watch(sender, self._limits.stuck_after, control(websocket).abort),
+            self._catch_up(client, resume),
+        )
+
+    async def _catch_up(
+        self, client: LogClient, resume: asyncio.Future[dict[str, Position]]
+    ) -> None:
+        if client.catching_up:
+            work = CatchUp(self.hub, client, self._redis, self._keys)
+            await work.start()
+            cursors = await _within(resume, RESUME_WAIT_S) if client.query.resume else None
+            if cursors is not None:
+                work.resume(cursors)
+            elif client.query.backlog:
+                await work.backlog()
+            await work.follow()
+        await asyncio.Event().wait()  # its end would end the socket
+
+
+async def _within(
+    resume: asyncio.Future[dict[str, Position]], timeout: float
+) -> dict[str, Position] | None:
+    await asyncio.wait([resume], timeout=timeout)
+    return resume.result() if resume.done() else None
+
+
+async def _receive(
+    websocket: WebSocket, queue: OutQueue, resume: asyncio.Future[dict[str, Position]]
+) -> None:
+    """Answer pings, take the resume message, ignore everything else."""
+    while (message := await websocket.receive())["type"] == "websocket.receive":
+        tree = _parse(message.get("text"))
+        if tree == "ping" or (isinstance(tree, dict) and tree.get("type") == "ping"):
+            queue.put_pong()
+        elif not resume.done() and (cursors := parse_resume(tree)) is not None:
+            resume.set_result(cursors)
+
+
+def _parse(text: str | None) -> Any:
+    if text is None or text.strip() == "ping":
+        return text and "ping"
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return None
+
+
+async def _write(sender: Sender, queue: OutQueue) -> None:
+    while True:
+        await queue.wait()
+        await _pong(sender, queue)
+        batch, dropped = queue.take()
+        if isinstance(batch, JsonBatch):
+            await sender.text(batch.frame(dropped))
+        elif isinstance(batch, TextBatch):
+            if dropped:
+                await sender.text(dropped_line(dropped, time.time()))
+            for line in batch.lines:
+                if queue.pongs:
+                    await _pong(sender, queue)
+                await sender.text(line)
+
+
+async def _pong(sender: Sender, queue: OutQueue) -> None:
+    while queue.pongs:
+        queue.pongs -= 1
+        await sender.text("pong")

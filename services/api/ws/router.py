@@ -1,0 +1,58 @@
+"""The sockets' routes. Rooms live in `app.state`, made when their first client comes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.websockets import WebSocket
+
+from services.api.auth.access import accepted_protocol
+from services.api.auth.live import while_admitted
+from services.api.ws.access import authorize
+from services.api.ws.logs import LogLimits, LogRoom
+from services.api.ws.status import STUCK_S, StatusRoom
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Where the sockets of this replica meet."""
+
+    logs: LogRoom
+    status: StatusRoom
+
+
+def open_rooms(
+    state: Any, *, log_limits: LogLimits | None = None, status_stuck_after: float = STUCK_S
+) -> Rooms:
+    """Make the rooms of an app whose `state` has `bridge`, `redis` and `keys`."""
+    rooms = Rooms(
+        LogRoom(state.bridge, state.redis, state.keys, log_limits),
+        StatusRoom(state.bridge, status_stuck_after),
+    )
+    state.rooms = rooms
+    return rooms
+
+
+def ws_routes() -> APIRouter:
+    """Routes of `/ws/logs` and `/ws/status`; `app.state.allowed_origins` holds known origins."""
+    router = APIRouter()
+    router.add_api_websocket_route("/ws/logs", _logs)
+    router.add_api_websocket_route("/ws/status", _status)
+    return router
+
+
+async def _logs(websocket: WebSocket) -> None:
+    if await authorize(websocket):
+        await while_admitted(websocket, _rooms(websocket).logs.serve(websocket))
+
+
+async def _status(websocket: WebSocket) -> None:
+    if await authorize(websocket):
+        await websocket.accept(accepted_protocol(websocket))
+        await while_admitted(websocket, _rooms(websocket).status.serve(websocket))
+
+
+def _rooms(websocket: WebSocket) -> Rooms:
+    state = websocket.app.state
+    found: Rooms = getattr(state, "rooms", None) or open_rooms(state)
+    return found
