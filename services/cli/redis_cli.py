@@ -1,0 +1,45 @@
+"""`dumb redis-cli ARGS`: a client on the Redis in use."""
+
+import os
+from typing import NoReturn
+
+from shared.errors import DumbError
+from shared.redis_tools import in_wheel, on_path
+from shared.redis_url import RedisAddress, parse_redis_url
+from shared.settings import Settings
+
+
+def redis_cli(settings: Settings, arguments: list[str]) -> NoReturn:
+    """Become redis-cli, logged in.
+
+    Raises:
+        DumbError: no Redis is known, or there is no redis-cli on this machine.
+    """
+    if not settings.redis_url:
+        raise DumbError(
+            f"No Redis is known: {settings.redis_url_file} is not there and REDIS_URL is not set. "
+            "Start one with `make run` or `dumb up`."
+        )
+    try:
+        address = parse_redis_url(settings.redis_url)
+    except ValueError as error:
+        raise DumbError(f"The Redis URL cannot be used: {error}.") from error
+    binary = on_path("redis-cli", "valkey-cli") or in_wheel("redis-cli")
+    if binary is None:
+        raise DumbError("No redis-cli was found: install redis-tools or valkey-tools.")
+    argv = [binary, *login_options(address), *arguments]
+    environ = {**os.environ, "REDISCLI_AUTH": address.password} if address.password else os.environ
+    os.execve(binary, argv, dict(environ))  # noqa: S606 - to become redis-cli is the purpose
+
+
+def login_options(address: RedisAddress) -> list[str]:
+    """Options of redis-cli for this address, without the password: `ps` shows these to all."""
+    if address.path:
+        options = ["-s", address.path]
+    else:
+        options = ["-h", address.host, "-p", str(address.port)]
+    if address.password:
+        options += ["--user", address.user or "default"]
+    if address.tls:
+        options.append("--tls")
+    return [*options, "-n", str(address.db)] if address.db else options

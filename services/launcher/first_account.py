@@ -1,0 +1,26 @@
+"""Whether the API still waits for its first account."""
+
+import http.client
+import json
+
+from shared.api_address import reachable_host
+
+
+def hint(host: str, port: int, base: str, timeout: float = 2.0) -> str:
+    """What to type to create it, with a newline; "" when there are users or it was declined."""
+    connection = http.client.HTTPConnection(reachable_host(host), port, timeout=timeout)
+    try:
+        connection.request("GET", "/auth/status")
+        status = json.loads(connection.getresponse().read())
+        waits = not status["has_users"] and not status["setup_skipped"]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return ""  # a hint is no reason to fail
+    finally:
+        connection.close()
+    if not waits:
+        return ""
+    return (
+        "There are no accounts: whoever reaches the API may use it. Create the first one:\n"
+        f"  curl {base}/auth/setup -H 'Content-Type: application/json' "
+        '-d \'{"username": "admin", "password": "..."}\'\n'
+    )

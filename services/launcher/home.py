@@ -1,0 +1,128 @@
+"""The data directory: made once, used by one launcher at a time."""
+
+import fcntl
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Final
+
+from services.launcher.files import write_private
+from shared.errors import DumbError
+
+LOCK_TRIES: Final = 4
+LOCK_PAUSE_S: Final = 0.05
+
+
+class HomeError(DumbError):
+    """The data directory cannot be used; the message says what to do."""
+
+    code = "home"
+
+
+def make_home(home: Path) -> None:
+    """Make DUMB_HOME (0700) and its `run` and `log`. One that is in use keeps its mode.
+
+    Raises:
+        HomeError: it cannot be made or written.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        wide = stat.S_IMODE(home.stat().st_mode) & 0o077
+        if wide and not any(home.iterdir()):
+            home.chmod(0o700)
+        for name in ("run", "log"):
+            (home / name).mkdir(mode=0o700, exist_ok=True)
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise HomeError(
+            f"The data directory {home} cannot be used ({error.strerror}): "
+            "set DUMB_HOME to a directory that you may write."
+        ) from error
+
+
+def copy_sample(sample: Path, config_path: Path) -> bool:
+    """Copy the tracked sample to the live configuration when there is none yet (0600).
+
+    Raises:
+        HomeError: the sample cannot be read or the copy cannot be written.
+    """
+    if config_path.exists():
+        return False
+    try:
+        config_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(config_path, sample.read_bytes())
+    except OSError as error:
+        raise HomeError(f"{config_path} cannot be made from {sample}: {error.strerror}.") from error
+    return True
+
+
+class HomeLock:
+    """The exclusive lock on a data directory. The kernel releases it when its holder dies."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.path = home / "run" / "launcher.lock"
+        self._descriptor = -1
+        self.left_behind = False
+        """The last launcher was killed: its programs may still be ending."""
+
+    def acquire(self) -> None:
+        """Take the lock and write this pid into it.
+
+        Raises:
+            HomeError: another launcher has it.
+        """
+        descriptor = open_lock(self.path)
+        # More than one try: someone may be testing the lock at this very moment.
+        for attempt in range(LOCK_TRIES):
+            if _try(descriptor):
+                break
+            if attempt == LOCK_TRIES - 1:
+                pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+                os.close(descriptor)
+                raise HomeError(
+                    f"dumb is already running on {self._home} (pid {pid or 'unknown'}): "
+                    "stop it with Ctrl-C or `dumb down`, or set DUMB_HOME to another directory."
+                )
+            time.sleep(LOCK_PAUSE_S)
+        self._descriptor = descriptor
+        self.left_behind = os.fstat(descriptor).st_size > 0
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Give it back, and mark the end as an orderly one."""
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+
+def open_lock(path: Path) -> int:
+    """A descriptor of a lock file. Raises `HomeError` when it cannot be opened."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HomeError(f"{path} cannot be opened: {error.strerror}.") from error
+
+
+def holder(path: Path) -> int | None:
+    """Pid of the process that holds this lock file; 0 when it is held but names nobody."""
+    if not path.exists():
+        return None
+    descriptor = open_lock(path)
+    try:
+        if _try(descriptor):
+            return None
+        words = os.pread(descriptor, 32, 0).split()
+        return int(words[0]) if words and words[0].isdigit() else 0
+    finally:
+        os.close(descriptor)
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
