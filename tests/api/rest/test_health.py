@@ -1,0 +1,122 @@
+"""`/health`, `/livez`, `/readyz`."""
+
+import pytest
+
+from services.api.health import details_of, problems_of
+from shared.models.service import ServiceState
+from shared.states import Desired, ServiceStatus
+from tests.api.rest.conftest import Api
+from tests.support.fake_supervisor import ScriptedSupervisor
+from tests.support.wait import wait_until
+
+_S = ServiceStatus
+
+
+async def _health(api: Api) -> dict[str, str]:
+    answer = await api.http.get("/health")
+    assert answer.status_code == 200
+    found: dict[str, str] = answer.json()
+    return found
+
+
+async def test_all_is_well(api: Api) -> None:
+    assert await _health(api) == {"status": "healthy"}
+    assert (await api.http.get("/livez")).json() == {"status": "alive"}
+    ready = await api.http.get("/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+
+
+async def test_no_supervisor(api: Api, supervisor: ScriptedSupervisor) -> None:
+    await supervisor.vanish()
+    assert await _health(api) == {
+        "status": "unhealthy", "details": "the supervisor is not running",
+    }  # fmt: skip
+    ready = await api.http.get("/readyz")
+    assert (ready.status_code, ready.json()) == (
+        503, {"status": "not ready", "missing": ["supervisor"]},
+    )  # fmt: skip
+    assert ready.headers["retry-after"] == "1"
+    assert (await api.http.get("/livez")).status_code == 200
+    await supervisor.appear()
+    assert (await api.http.get("/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "phase", ["initializing", "preinstalling", "starting_services", "stabilizing"]
+)
+async def test_nothing_is_held_against_it_while_it_starts(
+    api: Api, supervisor: ScriptedSupervisor, phase: str
+) -> None:
+    await _fail(api, supervisor)
+    await supervisor.appear(phase)
+    assert await _health(api) == {"status": "healthy"}
+
+
+@pytest.mark.parametrize("phase", ["ready", "degraded"])
+async def test_a_failed_service_is_named_with_its_reason(
+    api: Api, supervisor: ScriptedSupervisor, phase: str
+) -> None:
+    await _fail(api, supervisor)
+    await supervisor.appear(phase)
+    await supervisor.redis.set(supervisor.keys.config_problem, "c.json:3: bad\nkey")
+    assert await _health(api) == {
+        "status": "unhealthy",
+        "details": "configuration: c.json:3: bad key | Web Server failed: exit code 3: no disk",
+    }
+
+
+async def _fail(api: Api, supervisor: ScriptedSupervisor) -> None:
+    await supervisor.bus.state(
+        "Web Server", _S.FAILED, desired=Desired.UP, exit_reason="exit code 3:\0\n no disk"
+    )
+    await wait_until(lambda: api.bridge.states["Web Server"].status is _S.FAILED)
+
+
+async def test_shutting_down(api: Api, supervisor: ScriptedSupervisor) -> None:
+    await supervisor.appear("shutting_down")
+    assert (await _health(api))["details"] == "the supervisor is shutting down"
+
+
+async def test_keys_of_another_type(api: Api, supervisor: ScriptedSupervisor) -> None:
+    await supervisor.vanish()
+    await supervisor.redis.set(supervisor.keys.supervisor, "x")
+    await supervisor.redis.lpush(supervisor.keys.config_problem, "x")
+    assert (await _health(api))["details"] == "the supervisor is not running"
+
+
+@pytest.mark.parametrize(
+    ("status", "desired", "enabled", "health", "counts"),
+    [
+        (_S.FAILED, Desired.UP, False, "unhealthy", True),
+        (_S.EXITED, Desired.DOWN, True, "unhealthy", True),
+        (_S.EXITED, Desired.DOWN, False, "unhealthy", False),
+        (_S.STOPPED, Desired.DOWN, True, "unhealthy", False),
+        (_S.STARTING, Desired.UP, True, "starting", False),
+        (_S.RUNNING, Desired.UP, True, "healthy", False),
+        (_S.RUNNING, Desired.UP, True, "degraded", False),
+        (_S.RUNNING, Desired.UP, True, "unhealthy", True),
+    ],
+)
+def test_what_counts_as_a_problem(
+    status: ServiceStatus, desired: Desired, enabled: bool, health: str, counts: bool
+) -> None:
+    state = ServiceState("S", status, desired=desired, enabled=enabled, health=health)
+    assert bool(problems_of({"S": state})) is counts
+
+
+def test_details_are_one_short_line() -> None:
+    assert details_of(["a\r\n  b", "c\0d"]) == "a b | cd"
+    assert len(details_of(["x" * 500, "y"])) == 200
+
+
+def test_a_reason_that_names_the_service_is_not_prefixed_again() -> None:
+    reasons = ("Web failed to stay running (exit code 3).", "killed by SIGKILL", "")
+    states = {
+        str(at): ServiceState("Web", _S.FAILED, desired=Desired.UP, exit_reason=reason)
+        for at, reason in enumerate(reasons)
+    }
+    assert problems_of(states) == [
+        "Web failed to stay running (exit code 3).",
+        "Web failed: killed by SIGKILL",
+        "Web failed: no reason known",
+    ]

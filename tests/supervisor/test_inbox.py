@@ -1,0 +1,59 @@
+"""Trimming the command streams: what is open stays, what is done goes."""
+
+import time
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from services.supervisor import inbox as inbox_module
+from services.supervisor.dispatcher import Dispatcher
+from services.supervisor.inbox import Inbox
+from shared.bus.keys import GROUP, Keys
+
+pytestmark = pytest.mark.redis
+
+
+class Idle(Dispatcher):
+    """Takes entries and does nothing, so that they stay pending."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def entry(self, _stream: str, entry_id: str, _raw: Any, *, trigger: bool) -> None:
+        self.seen.append(f"{'t' if trigger else 'c'}{entry_id}")
+
+
+async def test_streams_are_trimmed_to_what_is_open(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = Keys("dumb:")
+    idle = Idle()
+    inbox = Inbox(keys, idle)
+    redis = Redis.from_url(redis_url, protocol=2)
+    async with redis:
+        await inbox.prepare(redis)
+        await inbox.trim(redis)
+        now = int(time.time() * 1000)
+        ids = [f"{now}-{number}" for number in range(10)]
+        for entry_id in ids:
+            await redis.xadd(keys.commands, {"a": "b"}, id=entry_id)
+        await inbox.trim(redis)
+        assert await redis.xlen(keys.commands) == 10  # nothing was read yet
+        await inbox._new(redis)
+        assert idle.seen == [f"c{entry_id}" for entry_id in ids]
+        await redis.xack(keys.commands, GROUP, *ids[:4], *ids[6:])
+        await inbox.trim(redis)
+        left: Any = await redis.xrange(keys.commands)
+        assert [entry_id.decode() for entry_id, _ in left] == ids[4:]
+        await redis.xack(keys.commands, GROUP, *ids)
+        await redis.xadd(keys.commands, {"a": "b"}, id=f"{now}-99")
+        await inbox.trim(redis)
+        left = await redis.xrange(keys.commands)
+        assert [entry_id.decode() for entry_id, _ in left] == [ids[-1], f"{now}-99"]
+        # Whatever is open, a stream has a hard cap.
+        monkeypatch.setattr(inbox_module, "HARD_CAP", 200)
+        for number in range(1000):
+            await redis.xadd(keys.commands, {"a": "b"}, id=f"{now + 1}-{number}")
+        await inbox.trim(redis)
+        assert int(await redis.xlen(keys.commands)) <= 400

@@ -1,0 +1,65 @@
+"""The documents keep up with the code: every setting, every Redis key, every version."""
+
+import inspect
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from shared import settings
+from shared.bus.keys import Keys
+from shared.models.command import ID_PATTERN, Action, CommandStatus
+from shared.states import ServiceStatus
+from shared.version import VERSION
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def _text(name: str) -> str:
+    return (PROJECT / name).read_text(encoding="utf-8")
+
+
+def _variables() -> list[str]:
+    names = re.findall(r'"((?:DUMB|JWT|REDIS)_[A-Z_]+)"', inspect.getsource(settings))
+    return sorted(set(names))
+
+
+def _key_names() -> list[str]:
+    keys = Keys("dumb:")
+    names = []
+    for name, member in vars(Keys).items():
+        if isinstance(member, property):
+            names.append(str(getattr(keys, name)))
+        elif inspect.isfunction(member) and not name.startswith("_"):
+            blanks = ["<>"] * (len(inspect.signature(member).parameters) - 1)
+            names.append(str(member(keys, *blanks)).split("<")[0])
+    return names
+
+
+def test_there_are_settings_and_keys() -> None:
+    assert "DUMB_HOME" in _variables()
+    assert {"dumb:commands", "dumb:service:"} <= set(_key_names())
+
+
+@pytest.mark.parametrize("variable", _variables())
+def test_every_setting_is_documented(variable: str) -> None:
+    assert f"`{variable}`" in _text("docs/configuration.md")
+
+
+@pytest.mark.parametrize("key", _key_names())
+def test_every_redis_key_is_documented(key: str) -> None:
+    assert f"`{key}" in _text("docs/protocol.md")
+
+
+def test_the_protocol_names_actions_states_and_the_form_of_ids() -> None:
+    text = _text("docs/protocol.md")
+    missing = [word for word in (*Action, *CommandStatus, *ServiceStatus) if str(word) not in text]
+    assert missing == []
+    assert f"`{ID_PATTERN.pattern}`" in text
+
+
+def test_one_version() -> None:
+    assert tomllib.loads(_text("pyproject.toml"))["project"]["version"] == VERSION
+    assert "make run" in _text("README.md")
+    assert "make test" in _text("README.md")
