@@ -1,0 +1,92 @@
+"""`GET /config` and a persisted `POST /config`, and kills during 1,000 persisted updates."""
+
+import http.client
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bench.stack import percentiles, post, running
+from tests.support.config_kills import kill_at_random
+from tests.support.redis_server import PrivateRedis, find_redis_server
+from tests.support.supervisor import SupervisorProcess
+
+READS = 3000
+WRITES = 500
+PAGE_LOADS = 1000
+KILL_UPDATES = 1000
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Measure and print."""
+    sample = json.loads((PROJECT / "dumb_config.json").read_bytes())
+    blocks = {key: value for key, value in sample.items() if key not in {"dumb", "puid", "pgid"}}
+    for key in [key for key in blocks if key.startswith("demo")]:
+        blocks[key]["enabled"] = False
+    with running(blocks) as stack:
+        connection = stack.connection()
+        print(
+            f"configuration of {stack.supervisor.config.stat().st_size} bytes, one connection, ms"
+        )
+        _measure("GET /config", READS, lambda _: _get(connection))
+        _measure("GET /config?masked=1", READS // 10, lambda _: _get(connection, "?masked=1"))
+        _measure("POST /config, persisted", WRITES, lambda n: _write(connection, n))
+        _measure("POST /config, in memory", WRITES, lambda n: _write(connection, n, persist=False))
+        _measure("POST /config, dumb.ui changed", WRITES, lambda n: _page_load(connection, n))
+        _measure("POST /config, dumb.ui the same", PAGE_LOADS, lambda _: _page_load(connection, 0))
+    _kills()
+
+
+def _measure(name: str, rounds: int, call: Callable[[int], Any]) -> None:
+    times = []
+    for number in range(rounds):
+        began = time.perf_counter()
+        call(number)
+        times.append((time.perf_counter() - began) * 1000)
+    print(f"  {name:31} {rounds / sum(times) * 1000:7.0f}/s  {percentiles(times)}")
+
+
+def _get(connection: http.client.HTTPConnection, query: str = "") -> None:
+    connection.request("GET", f"/config{query}")
+    response = connection.getresponse()
+    response.read()
+    assert response.status == 200
+
+
+def _write(connection: http.client.HTTPConnection, number: int, *, persist: bool = True) -> None:
+    updates = {"env": {"N": str(number), "P": str(persist)}}
+    body = {"process_name": "Sonarr", "updates": updates, "persist": persist}
+    status, answer = post(connection, "/config", body)
+    assert status == 200, answer
+
+
+def _page_load(connection: http.client.HTTPConnection, number: int) -> None:
+    status, answer = post(connection, "/config", {"updates": {"dumb": {"ui": {"n": number}}}})
+    assert status == 200, answer
+
+
+def _kills() -> None:
+    web = {"web": {"process_name": "Web", "enabled": False, "command": ["sleep", "100"]}}
+    with tempfile.TemporaryDirectory(prefix="dumb-bench-") as directory:
+        redis = PrivateRedis(find_redis_server(), Path(directory) / "redis")
+        redis.start()
+        boss = SupervisorProcess(Path(directory) / "home", redis.unix_url, web)
+        try:
+            boss.start()
+            tally = kill_at_random(boss, KILL_UPDATES, seed=time.time_ns())
+            size = len(orjson.dumps(orjson.loads(boss.config.read_bytes())))
+        finally:
+            boss.close()
+            redis.stop()
+    print(f"kill -9 of the supervisor during {tally.updates} persisted updates ({size} bytes)")
+    print(f"  {tally.kills} kills, {tally.between} of them with updates still to do: every file")
+    print("  was old or new, every version agreed, every update was carried out once")
+
+
+if __name__ == "__main__":
+    main()
