@@ -2,11 +2,15 @@
 
 from typing import ClassVar
 
+from shared.exits import Exit
+
 
 class DumbError(Exception):
     """An error that a person can act on. `str(error)` is the whole sentence."""
 
     code: ClassVar[str] = "error"
+    exit_code: ClassVar[Exit] = Exit.FAILED
+    """Of a program that this error ends."""
 
 
 class UnknownServiceError(DumbError):
@@ -34,6 +38,7 @@ class ConfigError(DumbError):
     """The configuration cannot be used. Names the file, and the line or the key's path."""
 
     code = "config"
+    exit_code = Exit.CONFIG
 
     def __init__(
         self, message: str, *, file: str = "", line: int | None = None, path: str = ""

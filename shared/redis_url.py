@@ -1,8 +1,8 @@
 """Redis URLs taken apart with the standard library, for programs that do without redis-py."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,17 @@ class RedisAddress:
         login = ""
         if self.password:
             login = f"{quote(self.user or 'default', safe='')}:{quote(self.password, safe='')}@"
+        options = urlencode(self.options)
         if self.path:
-            return f"unix://{login}{quote(self.path)}?db={self.db}"
+            options = f"&{options}" if options else ""
+            return f"unix://{login}{quote(self.path)}?db={self.db}{options}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"redis{'s' if self.tls else ''}://{login}{host}:{self.port}/{self.db}"
+        options = f"?{options}" if options else ""
+        return f"redis{'s' if self.tls else ''}://{login}{host}:{self.port}/{self.db}{options}"
+
+    def with_secrets(self, password: str, files: Mapping[str, str]) -> "RedisAddress":
+        """The same with what came in files: a password ("" keeps the present one), TLS options."""
+        return replace(self, password=password or self.password, options={**self.options, **files})
 
 
 def parse_redis_url(url: str) -> RedisAddress:

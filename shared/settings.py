@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from shared.errors import DumbError
+from shared.exits import Exit
+from shared.redis_url import parse_redis_url
 
 
 class SettingsError(DumbError):
     """An environment variable holds something unusable."""
 
     code = "settings"
+    exit_code = Exit.CONFIG
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,12 @@ class Settings:
     """Of this program alone; "" means the one that the supervisor keeps in users.json."""
     api_token: str = field(default="", repr=False)
     """What the command line sends along."""
+    api_url: str = ""
+    """Where the command line finds the API; "" means where this machine's one listens."""
+    drain_s: float = 0.0
+    """How long the API goes on serving after SIGTERM, while `/readyz` is red."""
+    trusted_proxies: str = "127.0.0.1,::1"
+    """Addresses and networks whose `X-Forwarded-For` the API believes."""
     access_token_minutes: int = 60
     refresh_token_days: int = 30
 
@@ -63,7 +72,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environ is None else environ
     home = Path(env.get("DUMB_HOME") or "var").expanduser().absolute()
-    url = env.get("REDIS_URL", "").strip() or _read_url(home / "redis.url")
+    url = env.get("REDIS_URL", "").strip()
+    url = _with_secrets(url, env) if url else _read_url(home / "redis.url")
     return Settings(
         home=home,
         config_path=Path(env.get("DUMB_CONFIG") or home / "dumb_config.json").absolute(),
@@ -75,6 +85,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         auth_config_path=_path(env.get("DUMB_AUTH_CONFIG_PATH", "")),
         jwt_secret=_secret(env),
         api_token=env.get("DUMB_TOKEN", "").strip(),
+        api_url=env.get("DUMB_API_URL", "").strip().rstrip("/"),
+        drain_s=_seconds(env, "DUMB_API_DRAIN_S"),
+        trusted_proxies=env.get("DUMB_TRUSTED_PROXIES", "").strip() or "127.0.0.1,::1",
         access_token_minutes=_count(env, "JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 60),
         refresh_token_days=_count(env, "JWT_REFRESH_TOKEN_EXPIRE_DAYS", 30),
     )
@@ -99,6 +112,60 @@ def _secret(env: Mapping[str, str]) -> str:
             f"{name} is shorter than {MIN_SECRET_BYTES} bytes: use `openssl rand -base64 32`."
         )
     return secret
+
+
+_TLS_FILES: Final = {
+    "ssl_ca_certs": "DUMB_REDIS_CA_FILE",
+    "ssl_certfile": "DUMB_REDIS_CERT_FILE",
+    "ssl_keyfile": "DUMB_REDIS_KEY_FILE",
+}
+"""Options of redis-py's URLs, and the variables that fill them."""
+
+
+def _with_secrets(url: str, env: Mapping[str, str]) -> str:
+    """The URL completed by what is kept in files; untouched when nothing is."""
+    named = {name: env.get(name, "").strip() for name in _TLS_FILES.values()}
+    file = env.get("DUMB_REDIS_PASSWORD_FILE", "").strip()
+    if not file and not any(named.values()):
+        return url
+    try:
+        address = parse_redis_url(url)
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL cannot be used: {error}.") from error
+    for name, path in named.items():
+        if path and not address.tls:
+            raise SettingsError(f"{name} is set, but REDIS_URL does not begin with rediss://.")
+        if path:
+            _read_secret(name, path)
+    options = {option: named[name] for option, name in _TLS_FILES.items() if named[name]}
+    password = _read_secret("DUMB_REDIS_PASSWORD_FILE", file) if file else ""
+    return address.with_secrets(password, options).to_url()
+
+
+def _read_secret(name: str, file: str) -> str:
+    """The text of the file that the variable `name` names; an empty one is refused."""
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}: {file} cannot be read ({error}).") from error
+    if not text:
+        raise SettingsError(f"{name}: {file} is empty.")
+    return text
+
+
+MOST_DRAIN_S: Final = 4.0
+"""With the seconds for open requests after it, a replica ends within 8 s; Docker waits 10."""
+
+
+def _seconds(env: Mapping[str, str], name: str) -> float:
+    text = env.get(name, "").strip() or "0"
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= MOST_DRAIN_S:
+        raise SettingsError(f"{name} is '{text[:40]}': use 0 to {MOST_DRAIN_S:g} seconds.")
+    return value
 
 
 def _count(env: Mapping[str, str], name: str, default: int) -> int:

@@ -11,12 +11,10 @@ from services.api.address import find_address
 from services.api.app import create_app
 from services.api.auth.service import AuthOptions
 from services.api.server import ListenError, serve
+from shared.bus.access import find_refusal
 from shared.bus.keys import Keys
-from shared.redis_url import parse_redis_url
+from shared.exits import Exit
 from shared.settings import Settings, SettingsError, load_settings
-
-POINTLESS = 78
-"""Exit code (EX_CONFIG): starting this again without a change is pointless."""
 
 _log = logging.getLogger("services.api")
 
@@ -27,24 +25,23 @@ def main() -> int:
         settings = load_settings()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
-        return POINTLESS
+        return error.exit_code
     ownlog.install(settings.log_level)
-    problem = _redis_problem(settings)
-    if problem:
-        _log.error("%s", problem)
-        return POINTLESS
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings))
+            return runner.run(_serve(settings))
     except ListenError as error:
         _log.error("%s", error)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings) -> int:
+    refusal = await find_refusal(settings.redis_url)
+    if refusal is not None:
+        _log.error("%s", refusal.sentence)
+        return refusal.code
     host, port = await find_address(settings)
     app = create_app(
         settings.redis_url,
@@ -56,17 +53,8 @@ async def _serve(settings: Settings) -> None:
             refresh_s=settings.refresh_token_days * 86400,
         ),
     )
-    await serve(app, host, port)
-
-
-def _redis_problem(settings: Settings) -> str:
-    if not settings.redis_url:
-        return "No Redis: set REDIS_URL, or start everything with `dumb up`."
-    try:
-        parse_redis_url(settings.redis_url)
-    except ValueError as error:
-        return f"REDIS_URL cannot be used: {error}."
-    return ""
+    await serve(app, host, port, drain_s=settings.drain_s, trusted=settings.trusted_proxies)
+    return Exit.OK
 
 
 if __name__ == "__main__":

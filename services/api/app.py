@@ -19,6 +19,7 @@ from services.api.configuration import ConfigReader
 from services.api.errors import LastResort, install_errors
 from services.api.guards import Guard
 from services.api.headers import SecurityHeaders
+from services.api.leaving import LastAnswers, Leaving
 from services.api.limits import BodyLimit
 from services.api.paths import PathNormalizer
 from services.api.routes import (
@@ -81,6 +82,7 @@ def create_app(
     state.secret_reads = SecretReads(redis, keys)
     state.auth = Auth(redis, keys, bridge, auth_options or AuthOptions())
     state.app_files = AppFileCommands(redis, keys, bridge)
+    state.leaving = Leaving()
     open_rooms(state)
     install_errors(app)
     install_auth_errors(app)
@@ -95,6 +97,7 @@ def create_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, config=reader, bind_host=bind_host)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(LastAnswers, leaving=state.leaving)
     app.add_middleware(LastResort)
     return app
 

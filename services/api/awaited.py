@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+from services.api.command_errors import ReplicaEndsError
 from shared.models.command import Receipt
 
 
@@ -42,6 +43,12 @@ class Awaited:
         if waiting.users <= 0:
             del self._waiting[command_id]
             waiting.future.cancel()
+
+    def abandon(self) -> None:
+        """This replica ends: whoever waits gets `ReplicaEndsError`. The commands go on."""
+        for command_id, waiting in self._waiting.items():
+            if not waiting.future.done():
+                waiting.future.set_exception(ReplicaEndsError(command_id))
 
     def open_ids(self) -> list[str]:
         """Ids whose outcome is not known yet."""

@@ -102,6 +102,10 @@ class Bridge:
     def forget(self, command_id: str) -> None:
         self._awaited.forget(command_id)
 
+    def abandon(self) -> None:
+        """Answer whoever still waits for a receipt: this replica ends."""
+        self._awaited.abandon()
+
     def on_state(self, listener: StateListener) -> None:
         """Call `listener(process_name, state)` at every change of `states`."""
         self._state_listeners.append(listener)

@@ -21,6 +21,21 @@ class StateError(DumbError):
     code = "state"
 
 
+class ReplicaEndsError(DumbError):
+    """This replica is about to end; the command goes on without it."""
+
+    code = "replica_ends"
+
+    def __init__(self, command_id: str) -> None:
+        location = f"/process/commands/{command_id}"
+        super().__init__(
+            "This replica of the API ends before the command does. The command goes on: "
+            f"follow it at {location}"
+        )
+        self.command_id = command_id
+        self.location = location
+
+
 class StillRunningError(DumbError):
     """The service's own budget has passed; the command goes on. `location` shows its receipt."""
 

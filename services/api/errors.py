@@ -17,6 +17,7 @@ from services.api.app_files import AnswerGoneError
 from services.api.command_errors import (
     KeyReusedError,
     ReceiptError,
+    ReplicaEndsError,
     StateError,
     StillRunningError,
 )
@@ -64,9 +65,12 @@ def install_errors(app: FastAPI) -> None:
 
 
 async def _on_dumb_error(_request: Request, error: Exception) -> Response:
-    if isinstance(error, StillRunningError):
+    if isinstance(error, StillRunningError | ReplicaEndsError):
         body = {"detail": str(error), "id": error.command_id}
-        return Json(body, 504, {"location": error.location, "x-command-id": error.command_id})
+        where = {"location": error.location, "x-command-id": error.command_id}
+        if isinstance(error, ReplicaEndsError):
+            return Json(body, 503, {**where, **retry_later()})
+        return Json(body, 504, where)
     status = next((s for kind, s in STATUS_OF.items() if isinstance(error, kind)), 500)
     if status == 500:
         _log.error("%s: %s", type(error).__name__, error)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import uvicorn
+from fastapi import FastAPI
 
 from services.api.ws_protocol import ControlledWebSocket
 from shared.errors import DumbError
@@ -21,6 +22,9 @@ USER_TIMEOUT_MS: Final = 10_000
 MAX_INCOMING_BYTES: Final = 64 << 10
 """Longest message from a client; a longer one closes the socket with 1009."""
 SHUTDOWN_S: Final = 3
+"""For requests that are open when the sockets are closed."""
+ABANDON_S: Final = 1.5
+"""After so much of it, requests that wait for a command are told where to follow it."""
 BACKLOG: Final = 1024
 
 
@@ -60,11 +64,16 @@ def _sentence(error: OSError, host: str, port: int) -> str:
     return f"Cannot listen on {host} port {port}: {error.strerror or error}."
 
 
-def make_server(app: Any, *, log_level: str = "warning") -> uvicorn.Server:
+def make_server(
+    app: Any, *, log_level: str = "warning", trusted: str = "127.0.0.1,::1"
+) -> uvicorn.Server:
     """A server without sockets: `await server.serve(sockets=[...])`.
 
     No access log: it would show query strings, and those may carry tokens. For the same reason
     uvicorn's own lines begin at WARNING (it announces every WebSocket with its query).
+
+    Args:
+        trusted: addresses and networks, by commas, whose `X-Forwarded-For` names the client.
     """
     config = uvicorn.Config(
         app,
@@ -76,6 +85,7 @@ def make_server(app: Any, *, log_level: str = "warning") -> uvicorn.Server:
         log_config=None,
         log_level=log_level,
         server_header=False,
+        forwarded_allow_ips=trusted,
         timeout_graceful_shutdown=SHUTDOWN_S,
         lifespan="on",
     )
@@ -90,17 +100,32 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: Any, host: str, port: int, *, user_timeout_ms: int = USER_TIMEOUT_MS) -> None:
-    """Serve until SIGINT or SIGTERM; then every socket is closed with 1012.
+async def serve(
+    app: FastAPI, host: str, port: int, *, drain_s: float = 0.0, trusted: str = "127.0.0.1,::1"
+) -> None:
+    """Serve until SIGINT or SIGTERM, and for `drain_s` after the first one, with `/readyz` red;
+    then open requests are finished and every socket is closed with 1012.
 
     Raises:
         ListenError: see `listen`.
     """
-    with listen(host, port, user_timeout_ms) as sock:
-        server = make_server(app)
+    with listen(host, port) as sock:
+        server = make_server(app, trusted=trusted)
         loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            server.should_exit = True
+            loop.call_later(ABANDON_S, app.state.bridge.abandon)
+
+        def leave() -> None:
+            if app.state.leaving.begun:  # told again: no more waiting
+                end()
+            else:
+                app.state.leaving.begun = True
+                loop.call_later(drain_s, end)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.handle_exit, number, None)
+            loop.add_signal_handler(number, leave)
         log.info("Listening on %s port %d", host, sock.getsockname()[1])
         await server.serve(sockets=[sock])
         if not server.started:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit code: 0 stopped in order, 1 a sentence says why not, 78 a bad config."""
+    """Returns the exit code: 0 stopped in order, else one of shared/exits.py and a sentence."""
     _fill_standard_descriptors()
     names = list(NAMES)
     parser = argparse.ArgumentParser(prog="dumb", description="Start the programs, or stop them.")
@@ -58,7 +58,7 @@ def refuse(error: DumbError) -> int:
     """Print the sentence; the exit code that goes with it."""
     with suppress(OSError):
         os.write(2, f"dumb: {error}\n".encode("utf-8", "replace"))
-    return 1
+    return error.exit_code
 
 
 def _wants_colour() -> bool:
@@ -68,7 +68,8 @@ def _wants_colour() -> bool:
 def _options(settings: Settings, names: list[str]) -> Options:
     return Options(
         settings=settings,
-        redis_url=os.environ.get("REDIS_URL", "").strip(),
+        # What `load_settings` made of it; without one, the file of a former run is no answer.
+        redis_url=settings.redis_url if os.environ.get("REDIS_URL", "").strip() else "",
         programs=tuple(p for p in program_table(settings.run_dir) if p.name in names),
         sample=ROOT / "dumb_config.json",
         environ=program_environ(os.environ, settings),

@@ -12,8 +12,9 @@ from typing import Final
 from services.launcher.backoff import next_delay
 from services.launcher.child import Child
 from services.launcher.console import Console
-from services.launcher.programs import POINTLESS, Program
+from services.launcher.programs import Program
 from services.launcher.signals import Signals
+from shared.exits import POINTLESS
 
 LONGEST_TURN_S: Final = 60.0
 
@@ -39,7 +40,8 @@ class Crew:
     def __init__(self, console: Console, signals: Signals) -> None:
         self.members: list[Member] = []
         self.fatal = ""
-        """Why everything must stop: a program's last message, once one exits with POINTLESS."""
+        """Why everything must stop: the last message of a program that ended with a POINTLESS."""
+        self.fatal_code = 0
         self.restarting = True
         self.on_death: Callable[[Program], None] = _unnoticed
         """Called at once when a program has ended, before it is started again."""
@@ -121,7 +123,8 @@ class Crew:
         if not self.restarting:
             return
         name = member.program.name
-        if exit_code == POINTLESS:
+        if exit_code in POINTLESS:
+            self.fatal_code = exit_code
             last = child.last_line.decode("utf-8", "replace").strip()
             self.fatal = f"{name}: {last or 'it gave no reason'}"
             return

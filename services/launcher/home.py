@@ -9,6 +9,7 @@ from typing import Final
 
 from services.launcher.files import write_private
 from shared.errors import DumbError
+from shared.exits import Exit
 
 LOCK_TRIES: Final = 4
 LOCK_PAUSE_S: Final = 0.05
@@ -18,6 +19,14 @@ class HomeError(DumbError):
     """The data directory cannot be used; the message says what to do."""
 
     code = "home"
+    exit_code = Exit.CANNOT_WRITE
+
+
+class HomeInUseError(HomeError):
+    """Another launcher runs on it."""
+
+    code = "home_in_use"
+    exit_code = Exit.IN_USE
 
 
 def make_home(home: Path) -> None:
@@ -82,7 +91,7 @@ class HomeLock:
             if attempt == LOCK_TRIES - 1:
                 pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
                 os.close(descriptor)
-                raise HomeError(
+                raise HomeInUseError(
                     f"dumb is already running on {self._home} (pid {pid or 'unknown'}): "
                     "stop it with Ctrl-C or `dumb down`, or set DUMB_HOME to another directory."
                 )

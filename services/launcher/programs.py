@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-POINTLESS: Final = 78
-"""Exit code of a program that says: restarting me is pointless (EX_CONFIG of sysexits.h)."""
-
 NAMES: Final = ("supervisor", "api")
 """What `--only` takes: the names of `program_table`."""
 

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from shared.errors import DumbError
+from shared.exits import Exit
 from shared.redis_url import RedisAddress
 
 if TYPE_CHECKING:
@@ -15,6 +16,14 @@ class RedisRefusedError(DumbError):
     """Redis is there, and waiting will not make it accept us (a wrong password, for example)."""
 
     code = "redis_refused"
+    exit_code = Exit.NO_PERMISSION
+
+
+class RedisTlsError(DumbError):
+    """The certificates do not fit, and trying again does not change that."""
+
+    code = "redis_tls"
+    exit_code = Exit.TLS
 
 
 class Ping(Enum):
@@ -71,15 +80,27 @@ def _connect(address: RedisAddress, timeout: float) -> socket.socket:
     if not address.tls:
         return connection
     try:
-        return _tls(address).wrap_socket(connection, server_hostname=address.host)
-    except OSError:
+        return _over_tls(connection, address)
+    except BaseException:
         connection.close()
         raise
 
 
+def _over_tls(connection: socket.socket, address: RedisAddress) -> socket.socket:
+    import ssl  # noqa: PLC0415 - 4 MB of memory that only a rediss:// URL needs
+
+    try:
+        return _tls(address).wrap_socket(connection, server_hostname=address.host)
+    except ssl.SSLCertVerificationError as error:
+        raise RedisTlsError(
+            f"Redis at {address.place} shows a certificate that is not accepted "
+            f"({error.verify_message}): set DUMB_REDIS_CA_FILE to the certificate of its issuer."
+        ) from error
+
+
 def _tls(address: RedisAddress) -> "SSLContext":
     """The checks that redis-py would do for the same URL."""
-    import ssl  # noqa: PLC0415 - 4 MB of memory that only a rediss:// URL needs
+    import ssl  # noqa: PLC0415 - see above
 
     context = ssl.create_default_context(cafile=address.options.get("ssl_ca_certs"))
     if address.options.get("ssl_cert_reqs") == "none":

@@ -18,15 +18,16 @@ from services.launcher.first_account import hint
 from services.launcher.handover import take_over
 from services.launcher.home import HomeLock, copy_sample, make_home
 from services.launcher.kernel import become_subreaper
-from services.launcher.programs import POINTLESS, Program
+from services.launcher.programs import Program
 from services.launcher.redis_binary import find_redis_server
 from services.launcher.redis_ping import Ping, ping
 from services.launcher.shutdown import Shutdown
 from services.launcher.signals import Signals
 from shared.api_address import api_address, http_base
 from shared.errors import DumbError
+from shared.exits import Exit
 from shared.redis_url import RedisAddress, parse_redis_url
-from shared.settings import Settings
+from shared.settings import Settings, SettingsError
 
 GIVEN_REDIS_S: Final = 10.0
 PRIVATE_REDIS_S: Final = 20.0
@@ -56,6 +57,13 @@ class Options:
 
 class Stopped(Exception):  # noqa: N818 - it is no error: a person asked to stop during the start
     """A stop signal, or a program's refusal, came before everything ran."""
+
+
+class RedisAwayError(DumbError):
+    """Redis did not answer in time."""
+
+    code = "redis_away"
+    exit_code = Exit.UNAVAILABLE
 
 
 class Up:
@@ -99,7 +107,7 @@ class Up:
         finally:
             Shutdown(self._crew, self._console, self._signals).run()
         self._console.say("stopped")
-        return POINTLESS if self._crew.fatal else 0
+        return self._crew.fatal_code
 
     def _hold(self, program: Program) -> None:
         """The supervisor died: services that end now must not take their last words along."""
@@ -171,7 +179,7 @@ class Up:
         try:
             address = parse_redis_url(self._options.redis_url)
         except ValueError as error:
-            raise DumbError(f"REDIS_URL cannot be used: {error}.") from error
+            raise SettingsError(f"REDIS_URL cannot be used: {error}.") from error
         self._answers(address, self._options.given_redis_s)
         return address
 
@@ -179,8 +187,10 @@ class Up:
         member = self._crew.members[0]
         try:
             self._answers(private.tcp, PRIVATE_REDIS_S, lambda: member.child is not None)
-        except DumbError as error:
-            raise DumbError(f"{error} {private.log} ends with:\n{private.log_tail()}") from error
+        except RedisAwayError as error:
+            raise DumbError(
+                f"The private Redis does not answer. {private.log} ends with:\n{private.log_tail()}"
+            ) from error
 
     def _answers(
         self, address: RedisAddress, seconds: float, alive: Callable[[], bool] = lambda: True
@@ -196,7 +206,10 @@ class Up:
             except OSError as error:
                 trouble = error.strerror or str(error)
             if time.monotonic() >= deadline or not alive():
-                raise DumbError(f"Redis at {address.place} does not answer ({trouble}).")
+                raise RedisAwayError(
+                    f"Redis at {address.place} does not answer ({trouble}): "
+                    "start it, or correct REDIS_URL."
+                )
             self._pause(0.05)
 
     def _write_url(self, address: RedisAddress) -> None:

@@ -7,12 +7,12 @@ import sys
 import uvloop
 
 from services.supervisor.app import AlreadyRunningError, Supervisor
+from services.supervisor.config_mount import trouble_with
 from services.supervisor.ownlog import install
-from shared.errors import ConfigError, DumbError
+from shared.bus.access import find_refusal
+from shared.errors import DumbError
+from shared.exits import Exit
 from shared.settings import load_settings
-
-POINTLESS = 78
-"""Exit code (EX_CONFIG): starting this again without a change is pointless."""
 
 _log = logging.getLogger("services.supervisor")
 
@@ -20,20 +20,28 @@ _log = logging.getLogger("services.supervisor")
 async def _run() -> int:
     settings = load_settings()
     own_log = install(settings.log_level)
-    if not settings.redis_url:
-        _log.error("No Redis: set REDIS_URL, or start everything with `dumb up`.")
-        return POINTLESS
+    refusal = await find_refusal(settings.redis_url)
+    if refusal is not None:
+        _log.error("%s", refusal.sentence)
+        return refusal.code
     try:
         supervisor = Supervisor(settings, os.environ, own_log)
-    except (ConfigError, AlreadyRunningError) as error:
-        _log.error("%s", error)
-        return POINTLESS
+    except AlreadyRunningError as error:
+        _log.error("%s Stop it first, or set DUMB_HOME to another directory.", error)
+        return Exit.IN_USE
     except DumbError as error:
         _log.error("%s", error)
-        return 1
+        return error.exit_code
     except OSError as error:
-        _log.error("The data directory %s cannot be used: %s", settings.home, error)
-        return POINTLESS
+        _log.error(
+            "The data directory %s cannot be used: %s. Mount a volume there that this user may "
+            "write, or set DUMB_HOME to another directory.",
+            settings.home,
+            error.strerror or error,
+        )
+        return Exit.CANNOT_WRITE
+    if trouble := trouble_with(settings.config_path):
+        _log.warning("%s", trouble)
     return await supervisor.run()
 
 
@@ -44,7 +52,7 @@ def main() -> int:
         return uvloop.run(_run())
     except DumbError as error:
         sys.stderr.write(f"{error}\n")
-        return POINTLESS
+        return error.exit_code
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from services.launcher.programs import Program
+from shared.exits import Exit
 from tests.support.redis_server import free_port
 from tests.support.wait import wait_until_sync
 
@@ -81,10 +82,10 @@ class Running:
             line = f"{name:<10} | {name} is here"
             wait_until_sync(partial(self._has_printed, line), what=line)
 
-    def refused(self, *programs: Program, **environ: str) -> str:
-        """What a launcher prints that must exit with 1; one sentence, no trace."""
+    def refused(self, *programs: Program, code: Exit = Exit.FAILED, **environ: str) -> str:
+        """What a launcher prints that must exit with `code`; one sentence, no trace."""
         launcher = self.up(*programs, **environ)
-        assert launcher.wait(20) == 1
+        assert launcher.wait(20) == code
         assert "Traceback" not in self.printed()
         return self.printed()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from shared.exits import Exit
 from tests.launcher.running import Running, gone, redis_pids
 from tests.programs.stand_in_program import Handler
 from tests.support.redis_server import PrivateRedis, free_port
@@ -79,7 +80,7 @@ def test_the_next_run_has_the_same_redis(running: Running) -> None:
 def test_a_second_one_is_refused(running: Running, redis_url: str) -> None:
     first = running.up(running.api(), REDIS_URL=redis_url)
     running.until_ready()
-    said = running.refused(running.api(), REDIS_URL=redis_url)
+    said = running.refused(running.api(), code=Exit.IN_USE, REDIS_URL=redis_url)
     assert f"pid {first.pid}" in said
     assert str(running.home) in said
     assert first.poll() is None
@@ -189,12 +190,14 @@ def test_redis_that_cannot_be_used_is_one_sentence(
     running: Running, private_redis: PrivateRedis
 ) -> None:
     nobody = f"redis://127.0.0.1:{free_port()}/0"
-    assert "does not answer (Connection refused)" in running.refused(REDIS_URL=nobody)
+    assert "does not answer (Connection refused)" in running.refused(
+        code=Exit.UNAVAILABLE, REDIS_URL=nobody
+    )
     wrong = private_redis.url.replace(":pw@", ":secret-guess@")
-    said = running.refused(running.api(), REDIS_URL=wrong)
+    said = running.refused(running.api(), code=Exit.NO_PERMISSION, REDIS_URL=wrong)
     assert "refuses the user or password" in said
     assert "secret-guess" not in said
-    assert "does not begin with redis://" in running.refused(REDIS_URL="http://x")
+    assert "does not begin with redis://" in running.refused(code=Exit.CONFIG, REDIS_URL="http://x")
     assert running.pids("api") == []
 
 
@@ -228,7 +231,7 @@ def test_an_api_that_comes_late_is_announced_late(running: Running, redis_url: s
 
 def test_a_home_that_cannot_be_made_is_one_sentence(running: Running) -> None:
     running.home.write_text("a file")
-    assert "set DUMB_HOME" in running.refused()
+    assert "set DUMB_HOME" in running.refused(code=Exit.CANNOT_WRITE)
     running.home.unlink()
 
 

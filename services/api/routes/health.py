@@ -69,7 +69,12 @@ async def livez() -> Response:
     responses={503: {"model": Probe}},
 )
 async def readyz(request: Request, redis: RedisDep, keys: KeysDep, bridge: BridgeDep) -> Response:
-    """200 while this replica can carry out commands, else 503 with what is missing."""
+    """200 while this replica can carry out commands, else 503 with what is missing.
+
+    503 `leaving` as well, once it was told to end: a balancer takes it out and loses nothing.
+    """
+    if request.app.state.leaving.begun:
+        return Json({"status": "leaving"}, 503, retry_later())
     beat = await _read_beat(redis, keys)
     task: asyncio.Task[None] | None = getattr(request.app.state, "bridge_task", None)
     facts = {

@@ -1,0 +1,29 @@
+"""Exit codes of the programs (sysexits.h); docs/operations.md has the table."""
+
+from enum import IntEnum
+from typing import Final
+
+
+class Exit(IntEnum):
+    """Why a program ended by itself."""
+
+    OK = 0
+    FAILED = 1
+    UNAVAILABLE = 69
+    """Redis did not answer in the time that a start may take."""
+    CANNOT_WRITE = 73
+    """The data directory is missing, or may not be written."""
+    IN_USE = 75
+    """Another one runs on this data directory."""
+    TLS = 76
+    """Redis and this program do not accept each other's certificates."""
+    NO_PERMISSION = 77
+    """Redis refuses the user or the password."""
+    CONFIG = 78
+    """A setting, or the configuration file, cannot be used."""
+
+
+POINTLESS: Final = frozenset(
+    {Exit.CANNOT_WRITE, Exit.IN_USE, Exit.TLS, Exit.NO_PERMISSION, Exit.CONFIG}
+)
+"""With these, starting the program again changes nothing: somebody has to."""
