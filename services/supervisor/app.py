@@ -23,11 +23,12 @@ from services.supervisor.config_desk import ConfigDesk
 from services.supervisor.config_news import publish_config, ui_news, whole_news
 from services.supervisor.configuration import Configuration, Step
 from services.supervisor.dispatcher import Dispatcher
+from services.supervisor.effects import Effects
 from services.supervisor.identity import boot_id
 from services.supervisor.inbox import Inbox
 from services.supervisor.job import SHUTDOWN, Job, internal_command
 from services.supervisor.journal import Journal
-from services.supervisor.lifecycle import Effects, Lifecycle
+from services.supervisor.lifecycle import Lifecycle
 from services.supervisor.logs import LogFeed, LogShelf, limits_of
 from services.supervisor.logsender import LogSender
 from services.supervisor.outbox import Outbox

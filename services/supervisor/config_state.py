@@ -120,6 +120,7 @@ _AT_ONCE = frozenset(
         "platforms",
         "core_service",
         "core_services",
+        "depends_on",
     }
 )
 _AT_ONCE_PREFIXES = ("auto_update", "symlink_backup_", "release_version", "branch")

@@ -5,6 +5,7 @@ import fcntl
 import functools
 import os
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,11 @@ class Identity:
 def boot_id() -> str:
     """The kernel's name of this boot."""
     return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def since_boot() -> float:
+    """Seconds on a clock that never jumps and that a successor of this process shares."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _stat(pid: int) -> list[bytes] | None:

@@ -15,6 +15,14 @@ ACK_AFTER_S: Final = 0.01
 SHUTDOWN: Final = "shutdown"
 """Why the supervisor stops services by itself when it ends."""
 
+AUTO_RESTART: Final = "auto-restart"
+RECOVERY: Final = "recovery"
+RELEASED: Final = "released"
+"""What a held service needs has come."""
+
+UNASKED: Final = frozenset({AUTO_RESTART, RECOVERY, RELEASED})
+"""Nobody asked for these starts: they never start something else that a person stopped."""
+
 Finished = Callable[["Job"], None]
 
 

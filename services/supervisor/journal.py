@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -69,7 +70,8 @@ class Memory:
     boot_id: str = ""
     clean: bool = True
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Per process name: `state` (a ServiceState), `process` (an Identity or null)."""
+    """Per process name: `state` (a ServiceState), `process` (an Identity or null), `attempts`
+    (times of automatic restarts, in seconds since boot)."""
     intents: dict[str, Intent] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
@@ -174,9 +176,18 @@ class Journal:
         with contextlib.suppress(OSError):  # a full disk was told of already
             os.fdatasync(self._fd)
 
-    def service(self, name: str, state: dict[str, Any], process: dict[str, Any] | None) -> None:
-        """A service's state. A full disk is no reason to stop supervising: see `healthy`."""
-        self._remember({"k": "service", "name": name, "state": state, "process": process})
+    def service(
+        self,
+        name: str,
+        state: dict[str, Any],
+        process: dict[str, Any] | None,
+        attempts: Sequence[float] = (),
+    ) -> None:
+        """A service's state. A full disk is no reason to stop supervising."""
+        record: dict[str, Any] = {"k": "service", "name": name, "state": state, "process": process}
+        if attempts:
+            record["attempts"] = list(attempts)
+        self._remember(record)
 
     def forget(self, name: str) -> None:
         """A service left the configuration. A full disk is no reason to keep it."""

@@ -3,37 +3,26 @@
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Final
 
 from services.supervisor.capture import Capture
+from services.supervisor.effects import Effects, HeldError
 from services.supervisor.failure import best_line, describe_exit
-from services.supervisor.identity import Identity, members, start_ticks
-from services.supervisor.journal import Journal, JournalError
-from services.supervisor.logs import LogFeed, LogShelf, encoded
-from services.supervisor.machine import READINESS, change, health_of
-from services.supervisor.outbox import Outbox
-from services.supervisor.probes.port import answers, wait_until_answers
+from services.supervisor.fleet.options import expected_exits
+from services.supervisor.identity import Identity, members, since_boot, start_ticks
+from services.supervisor.journal import JournalError
+from services.supervisor.launching import Launched, Launcher
+from services.supervisor.probes.port import wait_until_answers
 from services.supervisor.process import Exit, Process
-from services.supervisor.spawn import (
-    LaunchError,
-    LaunchSpec,
-    Surroundings,
-    build_spec,
-    configured_ports,
-    start_process,
-    stop_policy,
-)
-from services.supervisor.stopper import end_survivors, stop
+from services.supervisor.spawn import LaunchError, LaunchSpec, stop_policy
+from services.supervisor.statebook import StateBook
+from services.supervisor.stopper import Report, end_survivors, stop
 from shared.config.services import ServiceBlock
 from shared.errors import DumbError
-from shared.logformat import LineFormatter
-from shared.models.service import ServiceState
+from shared.models.service import RestartStats, ServiceState
 from shared.states import ALIVE, Desired, ServiceStatus
 
 _log = logging.getLogger(__name__)
@@ -49,98 +38,71 @@ class OperationError(DumbError):
     code = "operation"
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """Everything outside a service that its life touches."""
-
-    journal: Journal
-    outbox: Outbox
-    shelf: LogShelf
-    run_dir: Path
-    surroundings: Callable[[], Surroundings]
-    throttle: Callable[[Capture, LogFeed], None]
-    """Called after output was appended; pauses a capture that is too far ahead of Redis."""
-
-
 class Lifecycle:
     """The process of one service and its state. `Unit` makes sure that calls do not overlap."""
 
     def __init__(self, service: ServiceBlock, state: ServiceState, effects: Effects) -> None:
-        self.service = service
-        self.state = state
-        self.report: Callable[[str], None] = nobody
+        self.book = StateBook(
+            service, state, effects.journal, effects.outbox, effects.others.changed
+        )
+        self.report: Report = nobody
+        self.killed = False
+        """Whether the last stop needed SIGKILL."""
+        self.launched_at = 0.0
+        """When the process was started or adopted, in seconds since boot."""
         self._effects = effects
+        self._launcher = Launcher(self.book, effects)
         self._process: Process | None = None
-        self._identity: Identity | None = None
-        """The last process, while something that it started may still be there."""
         self._capture: Capture | None = None
         self._late: asyncio.Task[None] | None = None
         self._winding: asyncio.Task[None] | None = None
 
-    # -- state -----------------------------------------------------------------------------
+    @property
+    def state(self) -> ServiceState:
+        """What is true now."""
+        return self.book.state
 
-    def _change(self, status: ServiceStatus, **fields: Any) -> None:
-        """The one place where a state changes: journal, then Redis."""
-        ports = configured_ports(self.service.block)
-        restart = replace(
-            self.state.restart,
-            readiness_state=READINESS.get(status, "pending"),
-            ready_at=fields.get("ready_at", self.state.ready_at),
-        )
-        merged = {
-            "restart": restart,
-            **health_of(status, ports),
-            "health_checked_at": time.time(),
-            **fields,
-        }
-        self.state = change(self.state, status, **merged)
-        self._record()
-        self._effects.outbox.state(self.state)
-
-    def _record(self, spawning: str = "") -> None:
-        process: dict[str, Any] | None = None
-        if spawning:
-            process = {"instance": spawning, "generation": self.state.generation + 1, "pid": None}
-        elif self._identity is not None:
-            process = asdict(self._identity)
-        self._effects.journal.service(self.state.process_name, self.state.to_tree(), process)
-
-    def configure(self, service: ServiceBlock) -> None:
-        """Take over a changed block; a running process keeps what it was started with."""
-        changed = (service.enabled, service.config_key, service.instance) != (
-            self.state.enabled,
-            self.state.config_key,
-            self.state.instance,
-        )
-        self.service = service
-        if changed:
-            self._change(
-                self.state.status,
-                enabled=service.enabled,
-                config_key=service.config_key,
-                instance=service.instance,
-            )
+    @property
+    def service(self) -> ServiceBlock:
+        """The block as it is configured now."""
+        return self.book.service
 
     @property
     def alive(self) -> bool:
         """Whether the process that we know exists."""
         return self._process is not None
 
+    def configure(self, service: ServiceBlock) -> None:
+        """Take over a changed block; a running process keeps what it was started with."""
+        state = self.state
+        changed = (service.enabled, service.config_key, service.instance) != (
+            state.enabled,
+            state.config_key,
+            state.instance,
+        )
+        self.book.service = service
+        if changed:
+            self.book.note(
+                enabled=service.enabled, config_key=service.config_key, instance=service.instance
+            )
+
     # -- operations ------------------------------------------------------------------------
 
-    async def start(self) -> str:
-        """Start unless it runs; return when it is ready. Raises `LaunchError`, `OperationError`."""
+    async def start(self, *, pull: bool = True) -> str:
+        """Start unless it runs; return when it is ready. `pull`: start what it needs, too.
+
+        Raises:
+            LaunchError, OperationError, JournalError: it did not become ready.
+        """
         if self._process is not None:
             if self.state.status is _S.RUNNING:
-                self._want(Desired.UP)
+                self._want_up()
                 return "already running"
             if self.state.status is _S.STOPPING:
                 raise OperationError(f"'{self.state.process_name}' is still stopping.")
-            self._want(Desired.UP)
-            await self._until_ready(self._process, self._spec())
-            return "started"
-        await self._launch()
-        return "started"
+            self._want_up()
+            return await self._until_ready(self._process, self._launcher.spec()) or "started"
+        return await self._launch(pull=pull) or "started"
 
     async def stop(self, *, wanted: Desired = Desired.DOWN) -> str:
         """Stop unless it is stopped; return when it is verified gone. Raises `StopError`."""
@@ -148,41 +110,43 @@ class Lifecycle:
         process = self._process
         if process is None:
             return await self._stop_dead(wanted)
-        self._change(_S.STOPPING, desired=wanted)
+        self.book.change(_S.STOPPING, desired=wanted, restart=self._calm(wanted))
         with contextlib.suppress(JournalError):  # a full disk keeps nobody from stopping
             await self._effects.journal.sync()
         await self._end(process)
         return "stopped"
 
-    async def restart(self, target: int) -> str:
+    async def restart(self, target: int, *, pull: bool = True) -> str:
         """Reach generation `target`; a restart that was done before a crash is not done again."""
         self._cancel_late()
         if self.state.generation >= target and self._process is not None:
             if self.state.status is not _S.RUNNING:
-                await self._until_ready(self._process, self._spec())
+                await self._until_ready(self._process, self._launcher.spec())
             return "restarted"
         # First: on a full disk it could not be started again, so it must not be stopped.
         await self._effects.journal.sync()
         if self._process is not None:
-            self._change(_S.STOPPING, desired=Desired.UP)
+            self.book.change(_S.STOPPING, desired=Desired.UP)
             self.report("stopping")
             await self._end(self._process)
-        await self._launch()
-        return "restarted"
+        return await self._launch(pull=pull) or "restarted"
 
     async def _stop_dead(self, wanted: Desired) -> str:
         await self._settle()
-        if self.state.status is not _S.STOPPED or self.state.desired is not wanted:
-            self._change(_S.STOPPED, desired=wanted, exit_reason=self.state.exit_reason)
+        calm = self._calm(wanted)
+        state = self.state
+        if (state.status, state.desired, state.restart) != (_S.STOPPED, wanted, calm):
+            reason = state.exit_reason
+            self.book.change(_S.STOPPED, desired=wanted, exit_reason=reason, restart=calm)
         return "was not running"
 
     async def _end(self, process: Process) -> None:
-        await stop(process, stop_policy(self.service), self.report)
+        self.killed = await stop(process, stop_policy(self.service), self.report)
         self._close_capture()
-        self._identity = None
+        self.book.identity = None
         self._process = None
         ended = process.exit or Exit(None, None)
-        self._change(
+        self.book.change(
             _S.STOPPED,
             pid=None,
             stopped_at=time.time(),
@@ -191,22 +155,36 @@ class Lifecycle:
             exit_reason="stopped on request",
         )
 
-    def _want(self, desired: Desired) -> None:
-        if self.state.desired is not desired:
-            self._change(self.state.status, desired=desired)
+    def _want_up(self) -> None:
+        if self.state.desired is not Desired.UP:
+            self.book.note(desired=Desired.UP)
+
+    def _calm(self, wanted: Desired = Desired.UP) -> RestartStats:
+        """No restart is pending; and none will be while a person wants it down."""
+        return replace(
+            self.state.restart,
+            pending=False,
+            next_restart_time=None,
+            disabled=wanted is Desired.DOWN,
+            unhealthy_count=0,
+        )
 
     # -- launching -------------------------------------------------------------------------
 
-    def _spec(self) -> LaunchSpec:
-        return build_spec(self.service, self._effects.surroundings())
-
-    async def _launch(self) -> None:
+    async def _launch(self, *, pull: bool) -> str:
+        """What `_until_ready` says."""
         try:
             await self._settle()
-            process, spec = await self._spawn(secrets.token_hex(8))
+            await self._effects.others.admit(self.service, self._waiting, pull=pull)
+            launched = await self._launcher.spawn(secrets.token_hex(8))
+        except HeldError as error:
+            self._waiting(str(error))
+            raise OperationError(
+                f"'{self.state.process_name}' is held: {error} It starts as soon as that is mended."
+            ) from error
         except (LaunchError, OSError) as error:
             reason = str(error)
-            self._change(
+            self.book.change(
                 _S.FAILED,
                 desired=Desired.UP,
                 pid=None,
@@ -215,97 +193,63 @@ class Lifecycle:
                 exit_reason=reason,
             )
             raise LaunchError(reason) from error
-        self.report(f"spawned pid {process.identity.pid}")
-        await self._until_ready(process, spec)
+        self._take_in(launched)
+        self.report(f"spawned pid {launched.process.identity.pid}")
+        return await self._until_ready(launched.process, launched.spec)
 
-    async def _check_ports(self, spec: LaunchSpec) -> None:
-        """A port that answers before the start is another program's: the start would look fine."""
-        for port in spec.ports:
-            if await answers(spec.host, port):
-                raise LaunchError(
-                    f"Port {port} of '{self.state.process_name}' is taken by another program: "
-                    f"stop that one or change the port."
-                )
+    def _waiting(self, what: str) -> None:
+        """It cannot be spawned yet."""
+        if self.state.status is _S.WAITING and self.state.waiting_for == what:
+            return
+        self.book.change(_S.WAITING, desired=Desired.UP, waiting_for=what, restart=self._calm())
+        self.report(f"waiting for {what}")
 
-    async def _spawn(self, instance: str) -> tuple[Process, LaunchSpec]:
-        """Journal the spawn, then do it; take it back when it will not be."""
-        generation = self.state.generation + 1
-        self._record(spawning=instance)
-        synced = asyncio.get_running_loop().create_task(self._effects.journal.sync())
-        capture: Capture | None = None
-        outputs: tuple[int, ...] = ()
-        try:
-            await asyncio.sleep(0)  # the sync begins: everything below happens meanwhile
-            spec = self._spec()
-            await self._check_ports(spec)
-            capture = self._open_capture(generation)
-            outputs = out, err = capture.writers(spec.uid, spec.gid)
-            await synced
-            spawned = start_process(spec, instance, out, err)
-        except BaseException:
-            # Cancelled by a stop, or refused: a successor must not go on with it.
-            synced.cancel()
-            self._record()
-            if capture is not None:
-                capture.finish()
-            raise
-        finally:
-            _close(*outputs)
-        # No await from here on: a process whose pid is not journalled yet may not wait.
-        self._capture = capture
-        self._process = process = Process(spawned.identity, spawned.pidfd, spawned.popen)
-        self._identity = spawned.identity
-        self._change(
+    def _take_in(self, launched: Launched) -> None:
+        """Without a wait: a process whose pid is not journalled yet has no time for one."""
+        process = launched.process
+        self._capture, self._process = launched.capture, process
+        self.book.identity = process.identity
+        self.launched_at = since_boot()
+        ports = ", ".join(map(str, launched.spec.ports))
+        self.book.change(
             _S.STARTING,
             desired=Desired.UP,
             enabled=True,  # contract rest.md 3.3: a start sets it, in memory only
-            generation=generation,
-            pid=spawned.identity.pid,
+            generation=self.state.generation + 1,
+            pid=process.identity.pid,
             started_at=time.time(),
             ready_at=None,
             stopped_at=None,
             exit_code=None,
             exit_signal=None,
             exit_reason="",
-            waiting_for="",
+            waiting_for=f"port {ports}" if ports else "",
+            restart=self._calm(),
         )
         process.watch(lambda ended: self._ended(process, ended))
-        capture.follow()
+        launched.capture.follow()
         asyncio.get_running_loop().call_later(IDENTIFY_AFTER_S, self._identify, process)
-        return process, spec
 
     def _identify(self, process: Process) -> None:
         """Journal the start time too: a program may overwrite the environment with the token."""
         ticks = start_ticks(process.identity.pid)
         if self._process is process and ticks is not None:
-            self._identity = process.identity = replace(process.identity, start_ticks=ticks)
-            self._record()
-
-    def _open_capture(self, generation: int) -> Capture:
-        effects = self._effects
-        feed = effects.shelf.captured(self.service)
-        instance = self.service.instance
-        formatter = LineFormatter(self.state.process_name, instance=instance)
-        directory = effects.run_dir / "services" / encoded(self.state.process_name)
-        capture: Capture | None = None
-
-        def appended() -> None:
-            effects.shelf.appended(feed)
-            if capture is not None:
-                effects.throttle(capture, feed)
-
-        capture = Capture(directory / str(generation), generation, feed.store, formatter, appended)
-        return capture
+            self.book.identity = process.identity = replace(process.identity, start_ticks=ticks)
+            self.book.record()
 
     # -- readiness -------------------------------------------------------------------------
 
-    async def _until_ready(self, process: Process, spec: LaunchSpec) -> None:
-        """Return when the service is ready, raise when it ended or took too long."""
+    async def _until_ready(self, process: Process, spec: LaunchSpec) -> str:
+        """Return "" when the service is ready, "completed" when it did what it is for.
+
+        Raises:
+            OperationError: it ended otherwise, or took too long.
+        """
         if spec.start_window_s <= 0 and not spec.ports:
             if process.ended.is_set():
-                raise OperationError(self.state.exit_reason)
+                return self._verdict()
             self._ready()
-            return
+            return ""
         self._cancel_late()
         ready = asyncio.get_running_loop().create_task(_ready(spec))
         ended = asyncio.get_running_loop().create_task(process.ended.wait())
@@ -316,10 +260,10 @@ class Lifecycle:
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if process.ended.is_set():
-                raise OperationError(self.state.exit_reason)
+                return self._verdict()
             if ready.done():
                 self._ready()
-                return
+                return ""
         finally:
             ready.cancel()
             ended.cancel()
@@ -331,9 +275,15 @@ class Lifecycle:
             f"and counts as started once it answers."
         )
 
+    def _verdict(self) -> str:
+        """Of a start whose process has ended."""
+        if self.state.completed:
+            return "completed"
+        raise OperationError(self.state.exit_reason)
+
     def _ready(self) -> None:
         if self.state.status is _S.STARTING:
-            self._change(_S.RUNNING, ready_at=time.time())
+            self.book.change(_S.RUNNING, ready_at=time.time())
             self.report("ready")
 
     async def _ready_late(self, process: Process, spec: LaunchSpec) -> None:
@@ -356,17 +306,17 @@ class Lifecycle:
             return
         self._cancel_late()
         self._process = None
+        completed = ended.code in expected_exits(self.service.block)
+        failed = self.state.status is _S.STARTING and not completed
         why = describe_exit(ended.code, ended.signal_name)
-        starting = self.state.status is _S.STARTING
-        if starting and self._capture is not None:
-            self._capture.drain()
-            line = best_line(*self._capture.last_lines())
-            why = f"{self.state.process_name} failed to stay running ({why})" + (
-                f": {line}" if line else "."
-            )
+        if completed:
+            why = f"completed ({why})"
+        elif failed:
+            why = self._failure(why)
         now = time.time()
-        self._change(
-            _S.FAILED if starting else _S.EXITED,
+        self.book.change(
+            _S.FAILED if failed else _S.EXITED,
+            completed=completed,
             pid=None,
             stopped_at=now,
             exit_code=ended.code,
@@ -374,39 +324,49 @@ class Lifecycle:
             exit_reason=why,
             restart=replace(self.state.restart, last_exit_time=now, last_exit_reason=why),
         )
-        _log.warning("%s", why if starting else f"{self.state.process_name} ended: {why}")
+        level = logging.INFO if completed else logging.WARNING
+        _log.log(level, "%s", why if failed else f"{self.state.process_name} ended: {why}")
         self._effects.outbox.audit("exit", self.state.process_name, why)
         self._winding = asyncio.get_running_loop().create_task(self._wind_up())
+
+    def _failure(self, why: str) -> str:
+        """The sentence about a process that ended before it was ready."""
+        line = ""
+        if self._capture is not None:
+            self._capture.drain()
+            line = best_line(*self._capture.last_lines())
+        tail = f": {line}" if line else "."
+        return f"{self.state.process_name} failed to stay running ({why}){tail}"
 
     def _ended_while_stopping(self) -> None:
         """A stop is under way and waits for this; one that failed before is made good now."""
         if self.state.desired is Desired.DOWN and self.report is nobody:
             self._process = None
-            self._change(_S.STOPPED, pid=None, stopped_at=time.time())
+            self.book.change(_S.STOPPED, pid=None, stopped_at=time.time())
 
     async def _wind_up(self) -> None:
         """Take the last output. What the leader left running goes on writing until it is ended."""
-        identity, capture = self._identity, self._capture
+        identity, capture = self.book.identity, self._capture
         if identity is None:
             return
         left = await asyncio.to_thread(members, identity)
         if not left and self._capture is capture:
             self._close_capture()
-            self._identity = None
-            self._record()
+            self.book.identity = None
+            self.book.record()
 
     async def _settle(self) -> None:
         """Before a new start, or for a stop: nothing of the last generation is left."""
         if self._winding is not None:
             await asyncio.wait({self._winding})
             self._winding = None
-        if self._identity is not None:
+        if self.book.identity is not None:
             policy = stop_policy(self.service)
-            left = await end_survivors(self._identity, policy.wait_s, self.report)
+            left = await end_survivors(self.book.identity, policy.wait_s, self.report)
             if left:
                 pids = ", ".join(map(str, left))
                 raise OperationError(f"Processes of the last run survive SIGKILL: {pids}.")
-            self._identity = None
+            self.book.identity = None
         self._close_capture()
 
     def _close_capture(self) -> None:
@@ -418,9 +378,9 @@ class Lifecycle:
 
     def adopt(self, identity: Identity, pidfd: int, generation: int) -> None:
         """Take over a process that an earlier supervisor started."""
-        self._identity = identity
-        self._drain_leftovers(generation)
-        capture = self._open_capture(generation)
+        self.book.identity = identity
+        self._launcher.drain_leftovers(generation)
+        capture = self._launcher.open_capture(generation)
         self._capture = capture
         self._process = process = Process(identity, pidfd, None)
         fields: dict[str, Any] = {"pid": identity.pid, "generation": generation}
@@ -428,33 +388,31 @@ class Lifecycle:
         if status not in ALIVE:  # a spawn whose pid nobody had time to write down
             status = _S.STARTING
             fields |= {"started_at": time.time(), "desired": Desired.UP, "enabled": True}
-        self._change(status, **fields)
+        self.launched_at = since_boot()
+        self.book.change(status, **fields)
         process.watch(lambda ended: self._ended(process, ended))
         capture.follow()
 
     def lost(self, identity: Identity | None) -> None:
         """The process of the journal is gone: take what it left and say so."""
-        self._identity = identity
-        self._drain_leftovers()
+        self.book.identity = identity
+        self._launcher.drain_leftovers()
         if self.state.status not in ALIVE:
             return
         why = "ended while the supervisor was away"
         status = _S.STOPPED if self.state.status is _S.STOPPING else _S.EXITED
-        self._change(
-            status, pid=None, stopped_at=time.time(), exit_code=None, exit_signal=None,
+        now = time.time()
+        self.book.change(
+            status,
+            pid=None,
+            stopped_at=now,
+            exit_code=None,
+            exit_signal=None,
             exit_reason=why,
-        )  # fmt: skip
+            restart=replace(self.state.restart, last_exit_time=now, last_exit_reason=why),
+        )
         _log.warning("%s %s", self.state.process_name, why)
         self._effects.outbox.audit("exit", self.state.process_name, why)
-
-    def _drain_leftovers(self, current: int = -1) -> None:
-        """Bring output that a dead supervisor had spooled into the log."""
-        directory = self._effects.run_dir / "services" / encoded(self.state.process_name)
-        with contextlib.suppress(FileNotFoundError):
-            names = [path.name for path in directory.iterdir() if path.name.isdecimal()]
-            for generation in sorted(map(int, names)):
-                if generation != current:
-                    self._open_capture(generation).finish()
 
     def detach(self) -> None:
         """Leave the process and its output to a successor."""
@@ -470,11 +428,6 @@ async def _ready(spec: LaunchSpec) -> None:
     await asyncio.sleep(spec.start_window_s)
     for port in spec.ports:
         await wait_until_answers(spec.host, port)
-
-
-def _close(*descriptors: int) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
 
 
 def nobody(_what: str) -> None:

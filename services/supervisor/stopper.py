@@ -25,8 +25,8 @@ class StopError(DumbError):
     code = "stop"
 
 
-async def stop(process: Process, policy: StopPolicy, report: Report) -> None:
-    """End the process and everything that it started.
+async def stop(process: Process, policy: StopPolicy, report: Report) -> bool:
+    """End the process and everything that it started; whether it had to be killed.
 
     Raises:
         StopError: something survived SIGKILL; the sentence names the pids.
@@ -35,8 +35,10 @@ async def stop(process: Process, policy: StopPolicy, report: Report) -> None:
         process.signal_group(policy.signal)
         report(f"{policy.signal.name} sent to group {process.identity.pid} (attempt {attempt})")
         if await _ended_within(process, policy.wait_s, report):
+            killed = False
             break
     else:
+        killed = True
         process.signal_group(signal.SIGKILL)
         report("SIGKILL sent")
         await _ended_within(process, KILL_WAIT_S, report)
@@ -44,6 +46,7 @@ async def stop(process: Process, policy: StopPolicy, report: Report) -> None:
     if not process.ended.is_set() or left:
         pids = left or [process.identity.pid]
         raise StopError(f"Still alive after SIGKILL: {', '.join(map(str, pids))}.")
+    return killed
 
 
 async def _ended_within(process: Process, seconds: float, report: Report) -> bool:

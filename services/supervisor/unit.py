@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass, field
 
 from services.supervisor.intents import decide
-from services.supervisor.job import SHUTDOWN, Job
+from services.supervisor.job import SHUTDOWN, UNASKED, Job
 from services.supervisor.journal import JournalError
 from services.supervisor.lifecycle import Lifecycle, OperationError, nobody
 from services.supervisor.spawn import LaunchError
@@ -105,13 +105,14 @@ class Unit:
         life = self.lifecycle
         life.report = request.step
         try:
+            pull = any(job.command.source not in UNASKED for job in request.jobs)
             if request.action is Action.START:
-                return await life.start()
+                return await life.start(pull=pull)
             if request.action is Action.STOP:
                 # A shutdown stops what a person wants up: cut short, it is all brought back.
                 shutdown = all(job.command.source == SHUTDOWN for job in request.jobs)
                 return await life.stop(wanted=life.state.desired if shutdown else Desired.DOWN)
-            return await life.restart(max(job.target for job in request.jobs))
+            return await life.restart(max(job.target for job in request.jobs), pull=pull)
         finally:
             life.report = nobody
 

@@ -109,6 +109,15 @@ FORM: Final[dict[str, Schema]] = {
         "description": "Addresses that must answer before the start",
         "items": {"type": "object", "properties": {"url": {"type": "string", "format": "uri"}}},
     },
+    "depends_on": {
+        "type": ["object", "null"],
+        "additionalProperties": {
+            "type": "string",
+            "enum": ["ready", "started", "healthy", "completed"],
+        },
+        "default": {},
+        "description": "Services that it needs by process name, and what they must have reached",
+    },
     "start_window": _seconds("How long the process must live to count as started"),
     "start_timeout": _seconds("How long its ports may take to answer", 120),
     "stop_signal": {

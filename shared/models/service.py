@@ -51,6 +51,8 @@ class ServiceState:
     exit_signal: int | None = None
     exit_reason: str = ""
     waiting_for: str = ""
+    """What has to happen before it can start, or be ready."""
+    waiting_since: float | None = None
     health: str = "unhealthy"
     health_reason: str = "Process not running"
     health_details: dict[str, Any] | None = field(default_factory=lambda: {"probe": "process"})
@@ -65,6 +67,11 @@ class ServiceState:
     def alive(self) -> bool:
         """Whether a process of the service exists."""
         return self.status in ALIVE
+
+    @property
+    def completed(self) -> bool:
+        """Whether it did what it is for and ended as expected."""
+        return self.status is ServiceStatus.EXITED and self.restart.readiness_state == "ready"
 
     def to_json(self) -> bytes:
         """The `dumb:status` event."""
@@ -119,7 +126,7 @@ class ServiceState:
 
 _HASH_FIELDS = tuple(f.name for f in fields(ServiceState) if f.name != "process_name")
 _INTEGERS = frozenset({"generation", "pid", "exit_code", "exit_signal", "seq"})
-_TIMES = frozenset({"started_at", "ready_at", "stopped_at", "health_checked_at"})
+_TIMES = frozenset({"started_at", "ready_at", "stopped_at", "waiting_since", "health_checked_at"})
 _TREES = frozenset({"health_details", "restart"})
 
 

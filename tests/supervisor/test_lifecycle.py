@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from services.supervisor.effects import Effects
 from services.supervisor.journal import Journal, JournalError
-from services.supervisor.lifecycle import Effects, Lifecycle
+from services.supervisor.lifecycle import Lifecycle
 from services.supervisor.logs import LogShelf
 from services.supervisor.outbox import Outbox
 from shared.bus.keys import Keys

@@ -108,7 +108,7 @@ def test_a_second_one_on_the_same_home_gives_up(make: Make) -> None:
     second = make(service("web", enabled=True))
     second.output = second.home / "second.out"
     second.start(ready=False)
-    assert second.wait() == 78
+    assert second.wait() == 75
     said = second.output.read_text()
     assert f"Another supervisor (pid {first.pid}) is in charge of {first.home}." in said
     assert "Traceback" not in said
@@ -128,7 +128,7 @@ def test_a_home_that_cannot_be_made_is_a_sentence(make: Make) -> None:
     boss = make(service("web"))
     (boss.home / "run").write_text("in the way")
     boss.start(ready=False)
-    assert boss.wait() == 78
+    assert boss.wait() == 73
     (boss.home / "run").unlink()
     output = boss.output.read_text()
     assert f"The data directory {boss.home} cannot be used: " in output

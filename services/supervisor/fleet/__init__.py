@@ -1,0 +1,1 @@
+"""Many services as one: order, restarts, boot and shutdown."""
