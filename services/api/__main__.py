@@ -6,11 +6,11 @@ import sys
 
 import uvloop
 
-from services.api import ownlog
 from services.api.address import find_address
 from services.api.app import create_app
 from services.api.auth.service import AuthOptions
 from services.api.server import ListenError, serve
+from shared import ownlog
 from shared.bus.access import find_refusal
 from shared.bus.keys import Keys
 from shared.exits import Exit

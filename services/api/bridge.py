@@ -15,10 +15,10 @@ from redis.exceptions import RedisError
 
 from services.api.awaited import Awaited
 from services.api.projection import Projection, StateListener, Verdict
-from services.api.subscription import Subscription
 from shared.bus.commands import read_receipt
 from shared.bus.keys import Keys
 from shared.bus.services import read_all_services, read_service
+from shared.bus.subscription import Subscription
 from shared.models.command import Receipt
 from shared.models.log import LogChunk
 from shared.models.service import ServiceState

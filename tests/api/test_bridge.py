@@ -150,7 +150,7 @@ async def test_news_while_nobody_is_subscribed_are_read_afterwards(
 ) -> None:
     bridge, supervisor = pair
     # Long enough that the news below certainly fall into the gap.
-    monkeypatch.setattr("services.api.subscription.BACKOFF_S", (0.5, 0.5))
+    monkeypatch.setattr("shared.bus.subscription.BACKOFF_S", (0.5, 0.5))
     waiting = bridge.expect("lost")
     await kill_subscription(supervisor.redis)
     await wait_until(lambda: not bridge.connected)

@@ -300,7 +300,7 @@ async def test_lines_sent_while_nobody_listened_are_fetched(
     client = await replica.client("/ws/logs?format=json")
     await supervisor.log("Svc", ["before"])
     assert await texts_until(client, "before") == ["before"]
-    monkeypatch.setattr("services.api.subscription.BACKOFF_S", (0.3, 0.3))
+    monkeypatch.setattr("shared.bus.subscription.BACKOFF_S", (0.3, 0.3))
     await supervisor.redis.client_kill_filter(_type="pubsub")
     await wait_until(lambda: not replica.bridge.connected)
     await supervisor.log("Svc", ["during"])

@@ -41,7 +41,7 @@ class Handler(Protocol):
 
 
 class Subscription:
-    """Channels all the time, one pattern on demand."""
+    """Some channels all the time; one pattern, and further channels, on demand."""
 
     def __init__(
         self, url: str, name: str, channels: tuple[str, ...], pattern: str, handler: Handler
@@ -55,6 +55,7 @@ class Subscription:
         self._confirmed: set[bytes] = set()
         self._pattern_wanted = False
         self._pattern_sent = False
+        self._on_demand: set[str] = set()
         self._senders: set[asyncio.Task[None]] = set()
         self._failures = 0
 
@@ -76,6 +77,13 @@ class Subscription:
         self._pattern_wanted = wanted
         self._match_pattern()
 
+    def want_channel(self, channel: str, wanted: bool) -> None:
+        """Subscribe to one more channel, or no longer; on this connection and every later one."""
+        if wanted == (channel in self._on_demand):
+            return
+        (self._on_demand.add if wanted else self._on_demand.discard)(channel)
+        self._spawn_send("SUBSCRIBE" if wanted else "UNSUBSCRIBE", channel)
+
     async def _session(self) -> None:
         client = pubsub_client(self._url, self._name)
         try:
@@ -86,6 +94,8 @@ class Subscription:
                 # check_health would read a reply, and on this connection any frame may come first.
                 await connection.send_command("SUBSCRIBE", *self._channels, check_health=False)
                 self._match_pattern()
+                if self._on_demand:
+                    self._spawn_send("SUBSCRIBE", *self._on_demand)
                 await self._read_frames(connection)
             finally:
                 self._connection = None
@@ -121,6 +131,8 @@ class Subscription:
             self._handler.on_pattern()
 
     def _on_confirmed(self, channel: bytes) -> None:
+        if channel.decode("utf-8", "replace") not in self._channels:
+            return  # on demand
         if channel in self._confirmed:
             # A second confirmation: the connection below was replaced and messages may be lost.
             raise RedisConnectionError("the subscription was replaced")
@@ -136,14 +148,19 @@ class Subscription:
             return
         self._pattern_sent = self._pattern_wanted
         verb = "PSUBSCRIBE" if self._pattern_wanted else "PUNSUBSCRIBE"
-        task = asyncio.create_task(self._send(self._connection, verb))
+        self._spawn_send(verb, self._pattern)
+
+    def _spawn_send(self, verb: str, *names: str) -> None:
+        if self._connection is None:
+            return
+        task = asyncio.create_task(self._send(self._connection, verb, *names))
         self._senders.add(task)
         task.add_done_callback(self._senders.discard)
 
-    async def _send(self, connection: AbstractConnection, verb: str) -> None:
+    async def _send(self, connection: AbstractConnection, verb: str, *names: str) -> None:
         if not connection.is_connected:  # it would connect by itself, unsubscribed
             return
         try:
-            await connection.send_command(verb, self._pattern, check_health=False)
+            await connection.send_command(verb, *names, check_health=False)
         except (RedisError, OSError) as error:
             log.debug("%s failed, the reader will notice: %s", verb, error)
