@@ -10,7 +10,7 @@ class Exit(IntEnum):
     OK = 0
     FAILED = 1
     UNAVAILABLE = 69
-    """Redis did not answer in the time that a start may take."""
+    """Redis did not answer in the time that a start may take; of `dumb`: the API does not."""
     CANNOT_WRITE = 73
     """The data directory is missing, or may not be written."""
     IN_USE = 75
@@ -18,7 +18,7 @@ class Exit(IntEnum):
     TLS = 76
     """Redis and this program do not accept each other's certificates."""
     NO_PERMISSION = 77
-    """Redis refuses the user or the password."""
+    """Redis refuses the user or the password; of `dumb`: the API does, or the role is too low."""
     CONFIG = 78
     """A setting, or the configuration file, cannot be used."""
 

@@ -15,7 +15,7 @@ LEAST_BYTES: Final = 262_144
 MOST_BYTES: Final = 8_388_608
 
 
-def logs(client: Client, name: str, *, lines: int, follow: bool) -> int:
+def show_logs(client: Client, name: str, *, lines: int, follow: bool) -> None:
     """Print the last `lines` lines of a service's log; follow until interrupted.
 
     Raises:
@@ -34,7 +34,6 @@ def logs(client: Client, name: str, *, lines: int, follow: bool) -> int:
         time.sleep(PAUSE_S)
         answer = client.get("/logs", query | _position(answer))
         _show(str(answer.get("chunk") or ""))
-    return 0
 
 
 def _position(answer: dict[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`dumb status`, `start`, `stop` and `restart`."""
+"""What `dumb status`, `start`, `stop` and `restart` do."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from services.cli.client import Client
 from shared.errors import DumbError
 
 
-def status(client: Client, names: list[str], *, everything: bool) -> int:
+def show_status(client: Client, names: list[str], *, everything: bool) -> None:
     """Print a table of services: all named ones, else those enabled or running.
 
     Raises:
@@ -28,14 +28,12 @@ def status(client: Client, names: list[str], *, everything: bool) -> int:
         if names or everything or entry.get("enabled") or state.get("status") == "running":
             rows.append(_row(entry, state))
     _print_table([("NAME", "STATUS", "ENABLED", "HEALTH", "REASON"), *rows])
-    return 0
 
 
-def act(client: Client, verb: str, name: str) -> int:
-    """Start, stop or restart a service and print the outcome. Raises as `status` does."""
+def act(client: Client, verb: str, name: str) -> None:
+    """Start, stop or restart a service and print the outcome. Raises as `show_status` does."""
     answer = client.post(f"/process/{verb}-service", {"process_name": name})
     print(f"{name}: {answer.get('status') or 'done'}")
-    return 0
 
 
 def _row(entry: dict[str, Any], state: dict[str, Any]) -> tuple[str, ...]:

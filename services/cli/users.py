@@ -27,7 +27,7 @@ BCRYPT_MAX_BYTES: Final = 72
 BCRYPT_ROUNDS: Final = 12
 
 
-def reset(settings: Settings, name: str, *, use_bcrypt: bool, enable: bool) -> int:
+def reset(settings: Settings, name: str, *, use_bcrypt: bool, enable: bool) -> None:
     """Ask for a password and store its hash; the user's logins and API tokens end.
 
     Raises:
@@ -44,7 +44,6 @@ def reset(settings: Settings, name: str, *, use_bcrypt: bool, enable: bool) -> i
         settings.users_path.resolve().chmod(0o600)
         save_document(settings.users_path, tree)
     print(f"Stored the new password of '{name}' ({'bcrypt' if use_bcrypt else 'argon2id'}).")
-    return 0
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from services.cli.redis_cli import login_options
+from shared.exits import Exit
 from shared.redis_url import RedisAddress, parse_redis_url
 from shared.version import VERSION
 from tests.support.redis_server import free_port
@@ -145,9 +146,10 @@ def test_actions_print_the_answer(tmp_path: Path, api: Api) -> None:
     assert "Field required" in odd.stderr
 
 
-def test_an_api_that_is_away_is_exit_code_2(tmp_path: Path) -> None:
+def test_an_api_that_is_away_is_an_exit_code_of_its_own(tmp_path: Path) -> None:
     done = dumb(tmp_path, free_port(), "start", "Files")
-    assert done.returncode == 2
+    assert done.returncode == Exit.UNAVAILABLE
+    assert "(Connection refused)" in done.stderr
     assert "make run" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -219,7 +221,7 @@ def test_the_password_is_no_argument() -> None:
 def test_help_is_everywhere(tmp_path: Path, arguments: list[str]) -> None:
     done = dumb(tmp_path, 1, *arguments)
     assert done.returncode == 0
-    assert done.stdout.startswith("usage: dumb")
+    assert "usage: dumb" in done.stdout.lower()
 
 
 def test_version(tmp_path: Path) -> None:

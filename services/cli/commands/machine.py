@@ -1,0 +1,55 @@
+"""What concerns this machine: `dumb up`, `down`, `redis-cli`, `doctor`."""
+
+import os
+import sys
+from typing import Annotated, Any, Final
+
+import typer
+
+from services.cli.desk import desk_of
+from services.cli.doctor import run_checks
+
+PANEL: Final = "This machine"
+FOREIGN: Final[dict[str, Any]] = {
+    "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
+    "add_help_option": False,
+}
+"""Options behind the command are another program's to read, `--help` included."""
+
+Arguments = Annotated[list[str] | None, typer.Argument(metavar="ARGUMENT")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for command in (up, down):
+        app.command(rich_help_panel=PANEL, **FOREIGN)(command)
+    app.command(rich_help_panel=PANEL)(doctor)
+    app.command("redis-cli", rich_help_panel=PANEL, **FOREIGN)(redis)
+
+
+def up(arguments: Arguments = None) -> None:
+    """Start everything here; Ctrl-C stops it (dumb up --help)."""
+    _become_launcher("up", arguments)
+
+
+def down(arguments: Arguments = None) -> None:
+    """Stop what `dumb up` started in this data directory."""
+    _become_launcher("down", arguments)
+
+
+def doctor(context: typer.Context) -> None:
+    """Look for problems; exits with 1 when there are some."""
+    raise typer.Exit(run_checks(desk_of(context).client))
+
+
+def redis(context: typer.Context, arguments: Arguments = None) -> None:
+    """Open redis-cli on the Redis in use, with its arguments."""
+    from services.cli.redis_cli import redis_cli
+
+    redis_cli(desk_of(context).settings, arguments or [])
+
+
+def _become_launcher(verb: str, arguments: list[str] | None) -> None:
+    """The launcher is another program: this one becomes it."""
+    argv = [sys.executable, "-m", "services.launcher", verb, *(arguments or [])]
+    os.execv(sys.executable, argv)  # noqa: S606 - to become the launcher is the purpose
