@@ -34,6 +34,7 @@ from services.api.routes import (
     environment,
     health,
     logs,
+    offers,
     process,
     process_list,
     service_config,
@@ -86,9 +87,9 @@ def create_app(
     open_rooms(state)
     install_errors(app)
     install_auth_errors(app)
-    parts = (auth, auth_users, auth_tokens, process, process_list, commands, config, logs, health)
-    config_parts = (config_schema, config_versions, service_config, service_ui, environment)
-    for part in (*parts, *config_parts, docs):
+    parts = (auth, auth_users, auth_tokens, process, process_list, offers, commands, config, logs)
+    config_parts = (config_schema, config_versions, service_config, service_ui)
+    for part in (*parts, *config_parts, health, environment, docs):
         app.include_router(part.router)
     app.include_router(ws_routes())
     show_exempt(app)

@@ -30,6 +30,8 @@ NEEDED: Final[dict[tuple[str, str], Role]] = {
     ("GET", "/process/capabilities"): Role.VIEWER,
     ("GET", "/process/update-notices"): Role.VIEWER,
     ("GET", "/process/service-status"): Role.VIEWER,
+    ("GET", "/process/core-services"): Role.VIEWER,
+    ("GET", "/process/optional-services"): Role.VIEWER,
     ("GET", "/process/commands/{command_id}"): Role.VIEWER,
     ("POST", "/process/start-service"): Role.OPERATOR,
     ("POST", "/process/stop-service"): Role.OPERATOR,
