@@ -33,6 +33,7 @@ from services.api.routes import (
     docs,
     environment,
     health,
+    history,
     logs,
     offers,
     process,
@@ -89,7 +90,7 @@ def create_app(
     install_auth_errors(app)
     parts = (auth, auth_users, auth_tokens, process, process_list, offers, commands, config, logs)
     config_parts = (config_schema, config_versions, service_config, service_ui)
-    for part in (*parts, *config_parts, health, environment, docs):
+    for part in (*parts, *config_parts, history, health, environment, docs):
         app.include_router(part.router)
     app.include_router(ws_routes())
     show_exempt(app)

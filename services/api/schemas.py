@@ -68,6 +68,37 @@ class CommandReceipt(BaseModel):
     result: dict[str, Any] | None
 
 
+class CommandReceipts(BaseModel):
+    """The newest first."""
+
+    commands: list[CommandReceipt]
+
+
+class AuditEntryBody(BaseModel):
+    """Who did what. `at` in epoch seconds; `command` is the id of a receipt, or empty."""
+
+    id: str
+    at: float
+    actor: str
+    source: str
+    action: str
+    target: str
+    outcome: str
+    command: str
+
+
+class AuditTrail(BaseModel):
+    """The newest first."""
+
+    entries: list[AuditEntryBody]
+
+
+class ServiceStates(BaseModel):
+    """Every field of `dumb:service:<name>` (docs/protocol.md)."""
+
+    services: list[dict[str, Any]]
+
+
 class ServiceStatusBody(BaseModel):
     """The last five only with `include_health`."""
 

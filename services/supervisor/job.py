@@ -129,6 +129,7 @@ class Job:
             outcome[:500],
             command.actor or command.source,
             command.source,
+            command="" if self.internal else command.id,
         )
 
 

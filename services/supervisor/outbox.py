@@ -36,7 +36,7 @@ LINGER_S: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who did what. `at` is epoch seconds."""
+    """Who did what. `at` is epoch seconds; `command` the id of its receipt, if it has one."""
 
     at: float
     actor: str
@@ -44,6 +44,7 @@ class AuditEntry:
     action: str
     target: str
     outcome: str
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +131,17 @@ class Outbox:
             self._put(_frozen(receipt, only_open=True))
 
     def audit(
-        self, action: str, target: str, outcome: str, actor: str = "supervisor", source: str = ""
+        self,
+        action: str,
+        target: str,
+        outcome: str,
+        actor: str = "supervisor",
+        source: str = "",
+        *,
+        command: str = "",
     ) -> None:
         """Record who did what."""
-        self._put(AuditEntry(time.time(), actor, source or actor, action, target, outcome))
+        self._put(AuditEntry(time.time(), actor, source or actor, action, target, outcome, command))
 
     def answer(self, command_id: str, data: bytes) -> None:
         """Put what was read where its replica fetches it, before the receipt that says so.
@@ -262,6 +270,8 @@ class Outbox:
                 "target": item.target,
                 "outcome": item.outcome,
             }
+            if item.command:
+                entry["command"] = item.command
             pipe.xadd(keys.audit, entry, maxlen=AUDIT_LENGTH, approximate=True)
         elif isinstance(item, ConfigNews):
             item.add_to(pipe, keys)

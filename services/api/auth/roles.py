@@ -32,6 +32,8 @@ NEEDED: Final[dict[tuple[str, str], Role]] = {
     ("GET", "/process/service-status"): Role.VIEWER,
     ("GET", "/process/core-services"): Role.VIEWER,
     ("GET", "/process/optional-services"): Role.VIEWER,
+    ("GET", "/process/states"): Role.VIEWER,
+    ("GET", "/process/commands"): Role.VIEWER,
     ("GET", "/process/commands/{command_id}"): Role.VIEWER,
     ("POST", "/process/start-service"): Role.OPERATOR,
     ("POST", "/process/stop-service"): Role.OPERATOR,
