@@ -8,6 +8,8 @@ import asyncio
 from typing import Final, Protocol
 
 from starlette.websockets import WebSocket
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
@@ -20,6 +22,8 @@ SHUTDOWN_GRACE_S: Final = 1.0
 LINGER_S: Final = (0.1, 2.0)
 """The rest of an oversized message is read away, so that the close frame is not lost to the reset
 that closing with unread data causes: until so long nothing came, and at most so long."""
+
+_BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class SocketControl(Protocol):
@@ -80,11 +84,24 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
         self._abort_later(SHUTDOWN_GRACE_S)
 
+    async def send(self, message: ASGISendEvent) -> None:
+        """To write on a socket that we have closed is what writing to a gone client is."""
+        await self.writable.wait()
+        if self.close_sent and self.handshake_initiated:
+            if message["type"] == "websocket.close":
+                return
+            raise ClientDisconnected
+        await super().send(message)
+
     def data_received(self, data: bytes) -> None:
-        if self._linger_until is None:
-            super().data_received(data)
-        else:
+        if self._linger_until is not None:
             self._linger()
+            return
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # uvicorn forgets this one: the peer would wait for ever (414 and 431 among others).
+            self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
+            self.transport.close()
 
     def handle_parser_exception(self) -> None:
         """As uvicorn's, but the peer gets the chance to read why (1009 for a long message)."""

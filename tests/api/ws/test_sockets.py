@@ -9,6 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.api.ws.conftest import StartReplica
 from tests.support.bus import FakeSupervisor
+from tests.support.rawhttp import get, raw_exchange, status_of
 
 PATHS = ["/ws/logs", "/ws/status"]
 
@@ -40,6 +41,49 @@ async def test_a_long_message_is_closed_with_1009(
     with suppress(ConnectionClosed):
         await fragments.send("x" * 1000 for _ in range(size // 1000 + 1))
     assert await close_code(fragments) == 1009
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_frame_that_meets_the_close_is_no_fault_of_ours(
+    redis_url: str,
+    supervisor: FakeSupervisor,
+    start_replica: StartReplica,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+) -> None:
+    replica = await start_replica(redis_url)
+    clients = [await replica.client(path) for _ in range(20)]
+    for client in clients:
+        await client.send("x" * (1 << 20))
+        await supervisor.log("Svc", ["a line"])
+    for client in clients:
+        assert await close_code(client) == 1009
+    assert [r.getMessage() for r in caplog.records if r.exc_info] == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("request_line", "header", "status"),
+    [
+        ("?token=" + "x" * 20_000, "X: y", 414),
+        ("?process_name=n" * 1000, "X: y", 414),
+        ("", "X: " + "y" * 20_000, 431),
+        ("", "Sec-WebSocket-Protocol: bearer, " + "y" * 20_000, 431),
+        ("?\xff", "X: y", 400),
+    ],
+)
+async def test_a_handshake_that_is_too_long_or_odd_is_answered(
+    redis_url: str,
+    start_replica: StartReplica,
+    path: str,
+    request_line: str,
+    header: str,
+    status: int,
+) -> None:
+    replica = await start_replica(redis_url)
+    handshake = f"Upgrade: websocket\r\nConnection: Upgrade\r\n{header}"
+    wire = get((path + request_line).encode("latin-1"), handshake.encode())
+    assert status_of(await raw_exchange(replica.port, wire)) == status
 
 
 @pytest.mark.parametrize("path", PATHS)
