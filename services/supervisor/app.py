@@ -330,11 +330,11 @@ class Supervisor:
             "started_at": str(self._started_at),
             "heartbeat_at": str(time.time()),
             "phase": self._phase,
+            "rejected": str(self._outbox.rejected),
         }
         pipe = redis.pipeline(transaction=True)
-        if self._stop.is_set() and not self._handover:
-            pipe.delete(key)
-        else:
+        pipe.delete(key)  # also when somebody wrote another type there
+        if not self._stop.is_set() or self._handover:
             pipe.hset(key, mapping=fields)
             pipe.expire(key, HEARTBEAT_TTL_S)
         await pipe.execute()

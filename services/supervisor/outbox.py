@@ -103,6 +103,8 @@ class Outbox:
     def __init__(self, keys: Keys, states: Callable[[], Iterable[ServiceState]]) -> None:
         self._keys = keys
         self._states = states
+        self.rejected = 0
+        """Entries that were rejected since the start."""
         self._items: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -167,6 +169,7 @@ class Outbox:
 
     def reject(self, reject: Reject) -> None:
         """Copy an entry that makes no sense, and acknowledge it."""
+        self.rejected += 1
         if self._connected:
             self._put(reject)
 
@@ -214,7 +217,14 @@ class Outbox:
         kept = (i for i in self._items if isinstance(i, Frozen | AuditEntry))
         self._items = deque(kept)
         self._connected = True
+        await self.mend(redis)
         await self._resync(redis)
+
+    async def mend(self, redis: Redis) -> None:
+        """Delete what somebody put in the place of our streams: nothing could be added to it."""
+        for stream in (self._keys.audit, self._keys.rejected):
+            if await redis.type(stream) not in {b"stream", b"none"}:
+                await redis.delete(stream)
 
     async def run(self, redis: Redis) -> None:
         """Send until the connection breaks. Raises what redis-py raises."""

@@ -97,6 +97,7 @@ class Session:
             if time.monotonic() - last > TRIM_EVERY_S:
                 last = time.monotonic()
                 await self._inbox.trim(redis)
+                await self._outbox.mend(redis)
 
     def _note_outage(self, error: BaseException) -> None:
         while isinstance(error, BaseExceptionGroup):

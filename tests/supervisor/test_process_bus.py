@@ -71,6 +71,10 @@ def test_garbage_is_rejected_and_counted(boss: Boss) -> None:
         assert (receipt["status"], receipt["detail"]) == ("rejected", reasons[entry_id.decode()])
     copies = [reject for reject in boss.rejects() if reject["entry"] == ids[0].decode()]
     assert len(copies[0]["field:process_name"]) == 256
+    wait_until_sync(
+        lambda: int(boss.redis.hget("dumb:supervisor", "rejected") or 0) >= 10_006,  # type: ignore[arg-type]
+        what="the count of rejects in the heartbeat",
+    )
     # Nonsense does not stay on the stream.
     assert boss.redis.xlen("dumb:commands") < 10
 
@@ -81,6 +85,23 @@ def test_nonsense_under_the_id_of_a_good_command(boss: Boss) -> None:
     boss.wait_acknowledged("triggers")
     works(boss)
     assert boss.receipt("good-one")["status"] == "succeeded"
+
+
+def test_another_type_where_only_we_write(boss: Boss) -> None:
+    """The heartbeat takes its key back; the streams are taken back at the next connection."""
+    keys = ("dumb:supervisor", "dumb:audit", "dumb:commands:rejected")
+    for key in keys:
+        boss.redis.delete(key)
+        boss.redis.rpush(key, "mine")
+    wait_until_sync(lambda: boss.redis.type(keys[0]) == b"hash", what="the heartbeat")
+    works(boss)
+    for client in boss.redis.client_list():
+        if str(client["name"]).startswith("dumb-supervisor"):
+            boss.redis.client_kill_filter(_id=client["id"])
+    works(boss)
+    wait_until_sync(lambda: boss.redis.type(keys[1]) == b"stream", what="the audit stream")
+    boss.send("dance", "web")
+    wait_until_sync(lambda: boss.redis.type(keys[2]) == b"stream", what="the rejects")
 
 
 @pytest.mark.parametrize("stream", ["commands", "triggers"])
