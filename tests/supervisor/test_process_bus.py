@@ -72,7 +72,7 @@ def test_garbage_is_rejected_and_counted(boss: Boss) -> None:
     copies = [reject for reject in boss.rejects() if reject["entry"] == ids[0].decode()]
     assert len(copies[0]["field:process_name"]) == 256
     wait_until_sync(
-        lambda: int(boss.redis.hget("dumb:supervisor", "rejected") or 0) >= 10_006,  # type: ignore[arg-type]
+        lambda: int(boss.redis.hget("dumb:supervisor", "rejected") or 0) >= 10_006,
         what="the count of rejects in the heartbeat",
     )
     # Nonsense does not stay on the stream.
