@@ -23,6 +23,7 @@ from services.api.leaving import LastAnswers, Leaving
 from services.api.limits import BodyLimit
 from services.api.paths import PathNormalizer
 from services.api.routes import (
+    actions,
     auth,
     auth_tokens,
     auth_users,
@@ -88,9 +89,10 @@ def create_app(
     open_rooms(state)
     install_errors(app)
     install_auth_errors(app)
-    parts = (auth, auth_users, auth_tokens, process, process_list, offers, commands, config, logs)
-    config_parts = (config_schema, config_versions, service_config, service_ui)
-    for part in (*parts, *config_parts, history, health, environment, docs):
+    accounts = (auth, auth_users, auth_tokens)
+    services = (process, process_list, actions, offers, commands, logs)
+    settings = (config, config_schema, config_versions, service_config, service_ui)
+    for part in (*accounts, *services, *settings, history, health, environment, docs):
         app.include_router(part.router)
     app.include_router(ws_routes())
     show_exempt(app)

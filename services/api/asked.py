@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Final
+from urllib.parse import quote
 
 from fastapi import Depends, Header, HTTPException, Query
 from starlette.requests import Request
 
+from services.api.answers import Json
 from services.api.paths import spelling
+from shared.models.command import Receipt
 
 _KEY: Final = "1 to 128 visible ASCII characters"
 
@@ -25,6 +28,15 @@ class Asked:
     wait: bool
     preferred: bool
     location: str
+
+    def taken_in(self, receipt: Receipt) -> Json:
+        """The answer to who does not wait."""
+        headers = {"x-command-id": receipt.id, "location": self.location + quote(receipt.id)}
+        if self.preferred:
+            headers["preference-applied"] = "respond-async"
+        shown = (receipt.id, receipt.status, receipt.action, receipt.process_name)
+        names = ("id", "status", "action", "process_name")
+        return Json(dict(zip(names, shown, strict=True)), 202, headers)
 
 
 async def _asked(

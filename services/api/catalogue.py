@@ -57,6 +57,8 @@ KEY_LISTS: Final = (
 )
 OWN_FLAGS: Final = (
     "async_commands",
+    "bulk_actions",
+    "cancel_commands",
     "command_receipts",
     "idempotency_keys",
     "log_cursors",

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
@@ -38,7 +39,8 @@ LONGEST_NAME: Final = 200
 class Order:
     """What a client wants. `key` is its `Idempotency-Key`, if it sent one, among those of `owner`.
 
-    `location` leads to the receipt: a path that ends in `/`, to which the id is added.
+    `location` leads to the receipt: a path that ends in `/`, to which the id is added. With `args`
+    it is about several services or none; then `budget_s` is how long its answer may take.
     """
 
     action: Action
@@ -48,6 +50,8 @@ class Order:
     owner: str = "api"
     wait: bool = True
     location: str = "/process/commands/"
+    args: Mapping[str, Any] | None = None
+    budget_s: float = 0.0
 
 
 class CommandService:
@@ -71,7 +75,7 @@ class CommandService:
             ReceiptError: somebody wrote nonsense over the receipt.
         """
         name = order.process_name
-        if not name or len(name) > LONGEST_NAME:
+        if (not name and order.args is None) or len(name) > LONGEST_NAME:
             raise await self._unknown(name)
         command_id = new_command_id() if order.key is None else keyed_id(order.key, order.owner)
         if not order.wait:
@@ -103,7 +107,12 @@ class CommandService:
         action, name = order.action, order.process_name
         try:
             queued = await self._writer.submit(
-                action, name, command_id=command_id, actor=order.actor, source="api"
+                action,
+                name,
+                command_id=command_id,
+                actor=order.actor,
+                source="api",
+                args=None if order.args is None else dict(order.args),
             )
         except UnknownServiceError:
             raise await self._unknown(name) from None
@@ -138,6 +147,8 @@ class CommandService:
 
     async def _budget(self, order: Order) -> float:
         """Seconds that the supervisor may need, and the margin."""
+        if order.args is not None:
+            return order.budget_s
         try:
             service = (await self._config.read()).by_name.get(order.process_name)
         except (ConfigAwayError, RedisError, OSError):

@@ -19,6 +19,8 @@ from redis.asyncio import Redis
 from services.supervisor.accounts import Accounts
 from services.supervisor.appfiles.worker import AppFiles, own_files
 from services.supervisor.capture import Capture
+from services.supervisor.commands.bulk import Bulk
+from services.supervisor.commands.parts import Wholes
 from services.supervisor.config_desk import ConfigDesk
 from services.supervisor.config_news import publish_config, ui_news, whole_news
 from services.supervisor.configuration import Configuration, Step
@@ -42,6 +44,7 @@ from services.supervisor.tail import Tails
 from services.supervisor.unit import Unit
 from shared.bus.client import BUS_ERRORS
 from shared.bus.keys import Keys
+from shared.config.dependencies import Dependencies, dependencies
 from shared.config.services import ServiceBlock
 from shared.errors import DumbError
 from shared.models.command import Action
@@ -103,6 +106,7 @@ class Supervisor:
             self._outbox,
             own_files(settings),
         )
+        self._wholes = Wholes(self._registry.units, self._journal, self._outbox)
         self._dispatcher = Dispatcher(
             self._registry,
             self._journal,
@@ -110,6 +114,7 @@ class Supervisor:
             self._desk,
             self._accounts.submit,
             app_files=self._app_files.submit,
+            others={Action.BULK: Bulk(self._wholes, self._graph).submit},
         )
         self._published = ("", -1, -1)
         self._described = 0.0
@@ -161,6 +166,7 @@ class Supervisor:
     def _detach(self) -> int:
         """Leave every service running for the next supervisor."""
         self._dispatcher.closing = True
+        self._wholes.freeze()
         for unit in self._registry.units.values():
             unit.lifecycle.detach()
         _log.info("handed over: the services go on running")
@@ -170,6 +176,7 @@ class Supervisor:
         """Stop every service; nothing new is begun meanwhile."""
         self._phase = "shutting_down"
         self._dispatcher.closing = True
+        closing = asyncio.create_task(self._wholes.close())
         jobs = [
             self._internal(Action.STOP, unit, SHUTDOWN)
             for unit in self._registry.units.values()
@@ -182,6 +189,7 @@ class Supervisor:
             left = [job.command.process_name for job in jobs if not job.done.is_set()]
             if left:
                 _log.info("still stopping: %s", ", ".join(left))
+        await closing
         survivors = [u.name for u in self._registry.units.values() if u.lifecycle.alive]
         if survivors:
             _log.error("could not be stopped: %s", ", ".join(survivors))
@@ -228,6 +236,9 @@ class Supervisor:
             environ=self._environ,
             top=self._config.effective,
         )
+
+    def _graph(self) -> Dependencies:
+        return dependencies(self._config.effective)
 
     def _internal(self, action: Action, unit: Unit, why: str) -> Job:
         job = Job(internal_command(action, unit.name, why), self._journal, self._outbox)

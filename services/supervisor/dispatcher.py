@@ -5,8 +5,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
+from services.supervisor.commands.cancel import Canceller
 from services.supervisor.config_desk import ConfigDesk
 from services.supervisor.entries import Malformed, parse_entry
 from services.supervisor.job import Job
@@ -34,13 +36,16 @@ class Dispatcher:
         change_accounts: Callable[[Job], None],
         *,
         app_files: Callable[[Job], None],
+        others: Mapping[Action, Callable[[Job], None]],
     ) -> None:
+        """`others`: who takes what concerns several services, or none."""
         self._registry = registry
         self._journal = journal
         self._outbox = outbox
         self._config = config
         self._change_accounts = change_accounts
         self._app_files = app_files
+        self._others = {Action.CANCEL: Canceller(self.find).submit, **others}
         self._in_flight: dict[str, Job] = {}
         self.closing = False
         """While the supervisor shuts down nothing new is begun; entries stay pending."""
@@ -123,12 +128,15 @@ class Dispatcher:
             self._begin_change(job, created, self._change_accounts)
         elif command.action in {Action.READ_APP_CONFIG, Action.UPDATE_APP_CONFIG}:
             self._config.after(lambda: self._begin_app_file(job, created))
+        elif command.action in self._others:
+            self._config.after(lambda: self._begin_other(job, created))
         else:
+            job.take_back = partial(job.finish, CommandStatus.CANCELLED)
             self._config.after(lambda: self._begin_service(job, created, raw))
 
     def _begin_service(self, job: Job, created: float, raw: Mapping[bytes, bytes]) -> None:
-        if self.closing:  # while it waited for the configuration; it stays pending
-            return
+        if self.closing or job.done.is_set():  # while it waited for the configuration
+            return  # if it is not done, it stays pending
         command = job.command
         try:
             name = self._registry.find(command.process_name)
@@ -159,6 +167,15 @@ class Dispatcher:
             return
         job.claim(created)  # without an intent: after a crash nobody waits for what it says
         self._app_files(job)
+
+    def _begin_other(self, job: Job, created: float) -> None:
+        if self.closing:  # while it waited for the configuration; it stays pending
+            return
+        try:
+            self._begin_change(job, created, self._others[job.command.action])
+        except Exception as error:  # noqa: BLE001 - an entry must not end the reading of others
+            _log.exception("%s could not be begun", job.command.action)
+            job.finish(CommandStatus.FAILED, f"Internal error: {type(error).__name__}")
 
     def _begin_change(self, job: Job, created: float, change: Callable[[Job], None]) -> None:
         job.claim(created)
@@ -207,6 +224,10 @@ class Dispatcher:
                 )
             )
         self._outbox.reject(Reject(stream, entry_id, entry.reason, dict(raw)))
+
+    def find(self, command_id: str) -> Job | None:
+        """The command under way that has this id."""
+        return self._in_flight.get(command_id)
 
     @property
     def in_flight(self) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 
 from services.supervisor.journal import Intent, Journal, JournalError, Outcome
 from services.supervisor.outbox import Outbox
+from shared.errors import DumbError
 from shared.models.command import Action, Command, CommandStatus, Receipt
 
 ACK_AFTER_S: Final = 0.01
@@ -20,10 +21,22 @@ RECOVERY: Final = "recovery"
 RELEASED: Final = "released"
 """What a held service needs has come."""
 
+RESTARTING: Final = "restarting"
+"""The first half of a restart of several services: all of them are to come back."""
+
+KEEPS_WISH: Final = frozenset({SHUTDOWN, RESTARTING})
+"""Stops that do not mean that a person wants the service down."""
+
 UNASKED: Final = frozenset({AUTO_RESTART, RECOVERY, RELEASED})
 """Nobody asked for these starts: they never start something else that a person stopped."""
 
 Finished = Callable[["Job"], None]
+
+
+class TooLateError(DumbError):
+    """The command cannot be taken back (any more)."""
+
+    code = "too_late"
 
 
 class Job:
@@ -43,6 +56,8 @@ class Job:
         self._finished = finished
         self._tasks: set[asyncio.Task[None]] = set()
         self.done = asyncio.Event()
+        self.take_back: Callable[[str], None] | None = None
+        """Ends it before its time, with this reason; set by whoever carries it out, if he can."""
         now = time.time()
         self.receipt = Receipt(
             id=command.id,
@@ -119,6 +134,18 @@ class Job:
         except JournalError:
             return  # stays pending, is read again, and is answered from memory
         self._outbox.ack(command.stream, command.entry_id, delete=bool(command.args))
+
+    def withdraw(self, why: str) -> None:
+        """End it before its time; `done` tells when that has happened.
+
+        Raises:
+            TooLateError: it is over, or has no way back.
+        """
+        if self.done.is_set():
+            raise TooLateError(f"It is over: {self.receipt.status}.")
+        if self.take_back is None:
+            raise TooLateError(f"A command '{self.command.action}' is not taken back once begun.")
+        self.take_back(why)
 
     def _audit(self, status: CommandStatus, detail: str) -> None:
         command = self.command

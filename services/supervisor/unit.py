@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 
 from services.supervisor.intents import decide
-from services.supervisor.job import SHUTDOWN, UNASKED, Job
+from services.supervisor.job import KEEPS_WISH, UNASKED, Job, TooLateError
 from services.supervisor.journal import JournalError
 from services.supervisor.lifecycle import Lifecycle, OperationError, nobody
 from services.supervisor.spawn import LaunchError
@@ -71,6 +72,7 @@ class Unit:
         current = self._current.action if self._current else None
         decision = decide(current, [request.action for request in self._queue], action)
         job.intend(self.state.generation + 1)
+        job.take_back = partial(self._take_back, job)
         for request in self._queue[decision.keep_queued :]:
             request.finish(CommandStatus.CANCELLED, _superseded(request, job))
         del self._queue[decision.keep_queued :]
@@ -92,6 +94,25 @@ class Unit:
         request.jobs.append(job)
         job.step(f"joined {first}, which is under way")
 
+    def _take_back(self, job: Job, why: str) -> None:
+        """One who asked does not want it any more. Raises `TooLateError`."""
+        current = self._current
+        request = next((r for r in (*self._queue, current) if r and job in r.jobs), None)
+        if request is not None and len(request.jobs) > 1:  # the others still want it
+            request.jobs.remove(job)
+            job.finish(CommandStatus.CANCELLED, why)
+        elif request is not None and request is not current:
+            self._queue.remove(request)
+            request.finish(CommandStatus.CANCELLED, why)
+        elif request is None or self._operation is None or self._operation.done():
+            raise TooLateError("It is just over.")
+        elif request.action is Action.STOP:
+            raise TooLateError(f"'{self.name}' was told to end: that is not taken back.")
+        else:
+            request.cancelled_by = why
+            self._operation.cancel()
+            self._queue.insert(0, Request(Action.STOP))  # nothing half-started stays
+
     async def _work(self) -> None:
         while self._queue:
             request = self._current = self._queue.pop(0)
@@ -110,8 +131,9 @@ class Unit:
                 return await life.start(pull=pull)
             if request.action is Action.STOP:
                 # A shutdown stops what a person wants up: cut short, it is all brought back.
-                shutdown = all(job.command.source == SHUTDOWN for job in request.jobs)
-                return await life.stop(wanted=life.state.desired if shutdown else Desired.DOWN)
+                sources = {job.command.source for job in request.jobs}
+                kept = bool(sources) and sources <= KEEPS_WISH
+                return await life.stop(wanted=life.state.desired if kept else Desired.DOWN)
             return await life.restart(max(job.target for job in request.jobs), pull=pull)
         finally:
             life.report = nobody

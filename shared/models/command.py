@@ -28,6 +28,8 @@ class Action(StrEnum):
     START = "start"
     STOP = "stop"
     RESTART = "restart"
+    BULK = "bulk"
+    CANCEL = "cancel"
     RELOAD_CONFIG = "reload-config"
     UPDATE_ACCOUNTS = "update-accounts"
     UPDATE_CONFIG = "update-config"

@@ -38,6 +38,8 @@ NEEDED: Final[dict[tuple[str, str], Role]] = {
     ("POST", "/process/start-service"): Role.OPERATOR,
     ("POST", "/process/stop-service"): Role.OPERATOR,
     ("POST", "/process/restart-service"): Role.OPERATOR,
+    ("POST", "/process/actions"): Role.OPERATOR,
+    ("POST", "/process/commands/{command_id}/cancel"): Role.OPERATOR,
     ("GET", "/config"): Role.VIEWER,
     ("POST", "/config"): Role.VIEWER,  # dumb.ui alone: the route sees to that
     ("GET", "/config/schema"): Role.VIEWER,

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from typing import Any, Final, cast
-from urllib.parse import quote
 
 from fastapi import APIRouter
 from redis.asyncio import Redis
@@ -93,14 +92,9 @@ async def service_status(
 async def _carry_out(commands: CommandService, asked: Asked, action: Action, name: str) -> Response:
     order = Order(action, name, asked.actor, asked.key, asked.owner, asked.wait, asked.location)
     receipt = await commands.place(order)
-    headers = {"x-command-id": receipt.id}
     if asked.wait:
-        return _outcome(receipt, action, name, headers)
-    headers["location"] = asked.location + quote(receipt.id)
-    if asked.preferred:
-        headers["preference-applied"] = "respond-async"
-    body = {"id": receipt.id, "status": receipt.status, "action": action, "process_name": name}
-    return Json(body, 202, headers)
+        return _outcome(receipt, action, name, {"x-command-id": receipt.id})
+    return asked.taken_in(receipt)
 
 
 def _outcome(receipt: Receipt, action: Action, name: str, headers: dict[str, str]) -> Response:
