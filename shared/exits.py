@@ -9,6 +9,12 @@ class Exit(IntEnum):
 
     OK = 0
     FAILED = 1
+    KILLED = 3
+    """Of the supervisor: everything is stopped, but a service had to be killed."""
+    LEFT_BEHIND = 4
+    """Of the supervisor: a service could not even be killed."""
+    HANDED_OVER = 5
+    """Of the supervisor: its services go on running, the next one takes them over."""
     UNAVAILABLE = 69
     """Redis did not answer in the time that a start may take; of `dumb`: the API does not."""
     CANNOT_WRITE = 73

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from shared.config.dependencies import Dependencies, dependencies
 from shared.config.environment import Variable
 from shared.config.overrides import Overridden, override
 from shared.config.services import ServiceBlock, walk_services
@@ -36,6 +37,11 @@ class ConfigState:
     def services(self) -> list[ServiceBlock]:
         """Every service block that is effective, in the order of the file."""
         return walk_services(self.effective)
+
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        """Who needs whom."""
+        return dependencies(self.effective)
 
     @cached_property
     def file_digest(self) -> str:

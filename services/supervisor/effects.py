@@ -23,6 +23,10 @@ class HeldError(DumbError):
 
     code = "held"
 
+    def __init__(self, what: str) -> None:
+        super().__init__(f"It waits for {what}.")
+        self.what = what
+
 
 class Others(Protocol):
     """The rest of the fleet, as one service sees it."""
@@ -31,12 +35,18 @@ class Others(Protocol):
         """Return when the service may be spawned. `pull`: start what it needs.
 
         Raises:
-            HeldError: something that it needs has failed, and nobody is about to restart it.
+            HeldError: something that it needs is down, and nobody is about to start it.
             LaunchError: its block cannot work, the sentence says why.
         """
 
     def changed(self, before: ServiceState, after: ServiceState) -> None:
         """The state of a service changed."""
+
+    def rested(self, name: str) -> None:
+        """A request for the service `name` has its outcome."""
+
+    def users_of(self, name: str) -> list[str]:
+        """Services that run, or wait, and need the one of that name."""
 
 
 class Nobody:
@@ -47,6 +57,13 @@ class Nobody:
 
     def changed(self, _before: ServiceState, _after: ServiceState) -> None:
         """Nobody to tell."""
+
+    def rested(self, _name: str) -> None:
+        """Nobody to tell."""
+
+    def users_of(self, _name: str) -> list[str]:
+        """Nobody needs it."""
+        return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ INSTANCE_VARIABLE: Final = "DUMB_INSTANCE"
 """In every child's environment: a random token of its generation, found again by a successor."""
 
 _PROC = Path("/proc")
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 # linux/pidfd.h: _IOWR(0xFF, 11, struct pidfd_info), version 0 of the struct is 64 bytes.
 _PIDFD_GET_INFO: Final = (3 << 30) | (64 << 16) | (0xFF << 8) | 11
 _PIDFD_INFO_EXIT: Final = 1 << 3
@@ -28,6 +29,11 @@ class Identity:
     start_ticks: int
     boot_id: str
     instance: str
+
+    @property
+    def started_at(self) -> float:
+        """In seconds since boot, 0 when it is not known."""
+        return self.start_ticks / _TICKS_PER_S
 
 
 @functools.cache
@@ -83,12 +89,12 @@ def find_leader(instance: str) -> int | None:
 def members(identity: Identity) -> list[int]:
     """Live processes of a service: its session, and those that left it but carry its token.
 
-    A session's number is not reused while a process is in it, so a leader of another start time
-    means that our session is gone.
+    A session's number is not reused while a process is in it, so a leader that is not the
+    journalled one means that our session is gone.
     """
     leader = _stat(identity.pid)
     reused = identity.boot_id != boot_id() or (
-        leader is not None and identity.start_ticks != 0 and int(leader[19]) != identity.start_ticks
+        leader is not None and not _was_started_as(identity, int(leader[19]))
     )
     found = []
     for pid in _pids():
@@ -117,9 +123,15 @@ def open_pidfd(identity: Identity) -> int | None:
 
 def _is(identity: Identity) -> bool:
     """Whether the process of that pid is the one that was journalled."""
+    ticks = start_ticks(identity.pid)
+    return ticks is not None and _was_started_as(identity, ticks)
+
+
+def _was_started_as(identity: Identity, ticks: int) -> bool:
+    """Whether the process of that pid, which was started at `ticks`, is the journalled one."""
     if identity.start_ticks == 0:
         return has_instance(identity.pid, identity.instance)
-    return start_ticks(identity.pid) == identity.start_ticks
+    return ticks == identity.start_ticks
 
 
 def exit_status(pidfd: int) -> int | None:

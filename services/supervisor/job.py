@@ -13,13 +13,15 @@ from shared.models.command import Action, Command, CommandStatus, Receipt
 ACK_AFTER_S: Final = 0.01
 """The answer leaves first; and commands that end together share one sync of the journal."""
 
+BOOT: Final = "boot"
 SHUTDOWN: Final = "shutdown"
-"""Why the supervisor stops services by itself when it ends."""
-
 AUTO_RESTART: Final = "auto-restart"
-RECOVERY: Final = "recovery"
 RELEASED: Final = "released"
 """What a held service needs has come."""
+NEEDED: Final = "needed"
+"""Somebody started a service that needs it."""
+DEPENDENCY: Final = "dependency-restart"
+"""What it needs was started anew, and its `on_dependency_restart` says `restart`."""
 
 RESTARTING: Final = "restarting"
 """The first half of a restart of several services: all of them are to come back."""
@@ -27,8 +29,9 @@ RESTARTING: Final = "restarting"
 KEEPS_WISH: Final = frozenset({SHUTDOWN, RESTARTING})
 """Stops that do not mean that a person wants the service down."""
 
-UNASKED: Final = frozenset({AUTO_RESTART, RECOVERY, RELEASED})
-"""Nobody asked for these starts: they never start something else that a person stopped."""
+UNASKED: Final = frozenset({BOOT, AUTO_RESTART, RELEASED, DEPENDENCY})
+"""Nobody asked for these starts: they never start something else that a person stopped. (A boot
+has its own list of what to start.)"""
 
 Finished = Callable[["Job"], None]
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import signal
 import time
 from dataclasses import replace
 from typing import Any, Final
@@ -107,6 +108,7 @@ class Lifecycle:
     async def stop(self, *, wanted: Desired = Desired.DOWN) -> str:
         """Stop unless it is stopped; return when it is verified gone. Raises `StopError`."""
         self._cancel_late()
+        self.killed = False
         process = self._process
         if process is None:
             return await self._stop_dead(wanted)
@@ -131,6 +133,12 @@ class Lifecycle:
             await self._end(self._process)
         return await self._launch(pull=pull) or "restarted"
 
+    def kill(self) -> None:
+        """SIGKILL now; the stop that is under way goes on from there."""
+        if self._process is not None:
+            self.killed = True
+            self._process.signal_group(signal.SIGKILL)
+
     async def _stop_dead(self, wanted: Desired) -> str:
         await self._settle()
         calm = self._calm(wanted)
@@ -141,7 +149,8 @@ class Lifecycle:
         return "was not running"
 
     async def _end(self, process: Process) -> None:
-        self.killed = await stop(process, stop_policy(self.service), self.report)
+        killed = await stop(process, stop_policy(self.service), self.report)
+        self.killed = self.killed or killed
         self._close_capture()
         self.book.identity = None
         self._process = None
@@ -178,9 +187,10 @@ class Lifecycle:
             await self._effects.others.admit(self.service, self._waiting, pull=pull)
             launched = await self._launcher.spawn(secrets.token_hex(8))
         except HeldError as error:
-            self._waiting(str(error))
+            self._waiting(error.what)
+            name = self.state.process_name
             raise OperationError(
-                f"'{self.state.process_name}' is held: {error} It starts as soon as that is mended."
+                f"'{name}' waits for {error.what}. It starts as soon as that is mended."
             ) from error
         except (LaunchError, OSError) as error:
             reason = str(error)
@@ -388,7 +398,7 @@ class Lifecycle:
         if status not in ALIVE:  # a spawn whose pid nobody had time to write down
             status = _S.STARTING
             fields |= {"started_at": time.time(), "desired": Desired.UP, "enabled": True}
-        self.launched_at = since_boot()
+        self.launched_at = identity.started_at or since_boot()
         self.book.change(status, **fields)
         process.watch(lambda ended: self._ended(process, ended))
         capture.follow()
@@ -397,6 +407,8 @@ class Lifecycle:
         """The process of the journal is gone: take what it left and say so."""
         self.book.identity = identity
         self._launcher.drain_leftovers()
+        if self.state.status is _S.WAITING:
+            self.book.change(_S.STOPPED)  # nobody waits any more
         if self.state.status not in ALIVE:
             return
         why = "ended while the supervisor was away"

@@ -86,6 +86,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """A key and what stands in it from now on."""
+
+    key: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Shas:
     """The scripts as Redis knows them."""
 
@@ -94,7 +102,7 @@ class Shas:
     recall: str
 
 
-Item = ServiceState | Frozen | AuditEntry | Ack | Reject | ConfigNews | Answer
+Item = ServiceState | Frozen | AuditEntry | Ack | Reject | ConfigNews | Answer | Level
 
 
 class Outbox:
@@ -161,6 +169,11 @@ class Outbox:
         if self._connected:
             self._put(news)
         return self._connected
+
+    def level(self, key: str, data: bytes) -> None:
+        """Set a key. Dropped while Redis is away: its owner sets it at every connect."""
+        if self._connected:
+            self._put(Level(key, data))
 
     def ack(self, stream: str, entry_id: str, *, delete: bool) -> None:
         """Acknowledge an entry whose outcome is journalled."""
@@ -287,6 +300,8 @@ class Outbox:
             item.add_to(pipe, keys)
         elif isinstance(item, Answer):
             pipe.set(keys.answer(item.id), item.data, ex=ANSWER_TTL_S)
+        elif isinstance(item, Level):
+            pipe.set(item.key, item.data)
         elif isinstance(item, Ack):
             pipe.xack(item.stream, GROUP, item.entry_id)
             if item.delete:

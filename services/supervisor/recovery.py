@@ -11,11 +11,16 @@ from services.supervisor.logs import LogShelf
 from services.supervisor.outbox import Outbox
 from services.supervisor.registry import Registry
 from services.supervisor.unit import Unit
+from shared.config.dependencies import Dependencies
 from shared.config.services import ServiceBlock
 from shared.models.command import Action
+from shared.models.service import ServiceState
 from shared.states import ALIVE, Desired, ServiceStatus
 
 _log = logging.getLogger(__name__)
+
+Start = tuple[Action, Unit]
+"""Something that a new supervisor has to do at once."""
 
 
 class Recovery:
@@ -39,7 +44,7 @@ class Recovery:
             process = record.get("process")
             # "Stopped" although it should be up: a restart that was between its two halves.
             up = unit.state.desired is Desired.UP
-            if up and unit.state.status in {*ALIVE, ServiceStatus.STOPPED}:
+            if up and unit.state.status in {*ALIVE, ServiceStatus.STOPPED, ServiceStatus.WAITING}:
                 self._was_up.add(unit.name)
             try:
                 self._take_over(unit, process)
@@ -77,8 +82,14 @@ class Recovery:
             )
             self._registry.adopt_stray(stray)
 
-    def plan(self, *, clean: bool) -> Iterator[tuple[Action, Unit]]:
+    def plan(self, graph: Dependencies, *, clean: bool) -> list[Start]:
         """What to do now. After a clean end or a reboot `enabled` decides, else what was wanted."""
+        plan = list(self._plan(clean=clean))
+        if clean:
+            plan += self._needed(graph, [unit.name for _, unit in plan])
+        return plan
+
+    def _plan(self, *, clean: bool) -> Iterator[Start]:
         for unit in self._registry.units.values():
             state = unit.state
             if state.status is ServiceStatus.STOPPING:
@@ -91,6 +102,25 @@ class Recovery:
                 not clean and unit.name in self._was_up
             ):
                 yield Action.START, unit
+
+    def _needed(self, graph: Dependencies, names: list[str]) -> Iterator[Start]:
+        """What is not enabled, but what is to be started needs it."""
+        needed = {on for name in names for on in graph.needs_of(name, transitive=True)}
+        for name in sorted(needed.difference(names)):
+            unit = self._registry.units.get(name)
+            if unit is not None and not unit.lifecycle.alive:
+                yield Action.START, unit
+
+
+def state_of(block: ServiceBlock, saved: Any) -> ServiceState:
+    """What the journal remembers of a service, under what its block says today."""
+    state = ServiceState(process_name=block.process_name)
+    if isinstance(saved, dict):
+        try:
+            state = ServiceState.from_mapping(saved)
+        except ValueError as error:
+            _log.warning("the journal's state of %s is unusable: %s", block.process_name, error)
+    return state.with_(enabled=block.enabled, config_key=block.config_key, instance=block.instance)
 
 
 def _identify(process: Any, generation: int) -> tuple[Identity | None, int]:

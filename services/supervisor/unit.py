@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass, field
 from functools import partial
 
+from services.supervisor.effects import Nobody, Others
 from services.supervisor.intents import decide
 from services.supervisor.job import KEEPS_WISH, UNASKED, Job, TooLateError
 from services.supervisor.journal import JournalError
@@ -13,7 +14,6 @@ from services.supervisor.spawn import LaunchError
 from services.supervisor.stopper import StopError
 from shared.models.command import Action, CommandStatus
 from shared.models.service import ServiceState
-from shared.states import Desired
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,12 @@ class Request:
         for job in self.jobs:
             job.step(what)
 
+    def ends(self, generation: int) -> bool:
+        """Whether it does not leave the process of that generation running."""
+        if self.action is Action.RESTART:
+            return any(job.target > generation for job in self.jobs)
+        return self.action is Action.STOP
+
     def finish(self, status: CommandStatus, detail: str) -> None:
         """End every job."""
         for job in self.jobs:
@@ -40,8 +46,9 @@ class Request:
 class Unit:
     """The queue in front of one service's `Lifecycle`."""
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
+    def __init__(self, lifecycle: Lifecycle, others: Others | None = None) -> None:
         self.lifecycle = lifecycle
+        self._others: Others = others or Nobody()
         self._queue: list[Request] = []
         self._current: Request | None = None
         self._operation: asyncio.Task[str] | None = None
@@ -61,6 +68,12 @@ class Unit:
     def busy(self) -> bool:
         """Whether a request is under way or waits."""
         return self._current is not None or bool(self._queue)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether a request will end the process that runs now."""
+        current = [self._current] if self._current is not None else []
+        return any(request.ends(self.state.generation) for request in [*current, *self._queue])
 
     def submit(self, job: Job) -> None:
         """Take a request in; the job tells the outcome.
@@ -121,6 +134,7 @@ class Unit:
             status, detail = _verdict(self._operation, request)
             self._current = None
             request.finish(status, detail)
+            self._others.rested(self.name)
 
     async def _perform(self, request: Request) -> str:
         life = self.lifecycle
@@ -130,13 +144,20 @@ class Unit:
             if request.action is Action.START:
                 return await life.start(pull=pull)
             if request.action is Action.STOP:
-                # A shutdown stops what a person wants up: cut short, it is all brought back.
-                sources = {job.command.source for job in request.jobs}
-                kept = bool(sources) and sources <= KEEPS_WISH
-                return await life.stop(wanted=life.state.desired if kept else Desired.DOWN)
+                return await self._stop(request)
             return await life.restart(max(job.target for job in request.jobs), pull=pull)
         finally:
             life.report = nobody
+
+    async def _stop(self, request: Request) -> str:
+        """A shutdown stops what a person wants up: cut short, it is all brought back."""
+        life = self.lifecycle
+        sources = {job.command.source for job in request.jobs}
+        if sources and sources <= KEEPS_WISH:
+            return await life.stop(wanted=life.state.desired)
+        users = self._others.users_of(self.name)
+        done = await life.stop()
+        return f"{done}; needed by {', '.join(users)}" if users else done
 
 
 def _superseded(request: Request, job: Job) -> str:

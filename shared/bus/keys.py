@@ -49,6 +49,11 @@ class Keys:
         return f"{self.prefix}supervisor"
 
     @property
+    def startup(self) -> str:
+        """String: how the boot goes, as JSON."""
+        return f"{self.prefix}startup"
+
+    @property
     def config(self) -> str:
         return f"{self.prefix}config"
 

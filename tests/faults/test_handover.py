@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from shared.exits import Exit
 from tests.faults.observed import (
     Follower,
     block,
@@ -109,9 +111,14 @@ def _kill(pid: int) -> None:
 
 @pytest.fixture
 def stranger() -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that is none of ours and must live on."""
+    """A process that is none of ours and must live on, older than all that a test starts."""
     process = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
+    born, per_second = _start_ticks(process.pid), os.sysconf("SC_CLK_TCK")
     try:
+        wait_until_sync(
+            lambda: time.clock_gettime(time.CLOCK_BOOTTIME) * per_second > born + 1,
+            what="a start to have another time than the stranger's",
+        )
         yield process
         assert process.poll() is None, "somebody ended a process that was not ours"
     finally:
@@ -132,7 +139,7 @@ def test_a_handover_keeps_every_service_and_every_line(stack: Stack) -> None:
         before = [stack.pid(name) for name in ("flood", "worker", "wanted")]
         for number in range(1, 4):
             wait_until_sync(lambda: len(follower.data["flood"]) > 0, what="some lines")
-            assert stack.boss.stop(signal.SIGUSR2, timeout=10) == 0
+            assert stack.boss.stop(signal.SIGUSR2, timeout=10) == Exit.HANDED_OVER
             assert [len(living(stack.marks, n)) for n in ("flood", "worker")] == [1, 1]
             stack.succeed()
             assert [stack.pid(name) for name in ("flood", "worker", "wanted")] == before
@@ -153,7 +160,7 @@ def test_a_command_under_way_at_a_handover_is_finished_by_the_successor(stack: S
     stack.run("start", "stubborn")
     command = stack.boss.send("stop", "stubborn", id="under-way")
     stack.boss.wait_status("stubborn", "stopping")
-    assert stack.boss.stop(signal.SIGUSR2, timeout=10) == 0
+    assert stack.boss.stop(signal.SIGUSR2, timeout=10) == Exit.HANDED_OVER
     stack.succeed()
     assert stack.boss.result(command)["status"] == "succeeded"
     assert stack.boss.service("stubborn")["status"] == "stopped"

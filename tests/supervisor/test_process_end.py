@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.exits import Exit
 from tests.supervisor.live import (
     Boss,
     gated_port,
@@ -150,7 +151,7 @@ def test_a_handover_leaves_services_running(make: Make) -> None:
     boss = make(service("web", enabled=True))
     boss.start()
     before = boss.wait_status("web", "running")
-    assert boss.stop(signal.SIGUSR2) == 0
+    assert boss.stop(signal.SIGUSR2) == Exit.HANDED_OVER
     os.kill(int(before["pid"]), 0)
     boss.start()
     after = boss.wait_status("web", "running")

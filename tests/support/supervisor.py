@@ -30,9 +30,11 @@ class SupervisorProcess:
         self.write_config(services)
 
     def write_config(self, services: Mapping[str, Any], **dumb: Any) -> None:
-        """Write the configuration: `services` are root keys beside a minimal `dumb` block."""
+        """Write the configuration: `services` are root keys beside a minimal `dumb` block, in which
+        a boot is over as soon as everything is ready."""
         api = {"process_name": "DUMB API", "host": "127.0.0.1", "port": 8000}
-        tree = {"puid": 0, "pgid": 0, "dumb": {"api_service": api, **dumb}, **services}
+        own = {"api_service": api, "startup": {"stabilization_seconds": 0}, **dumb}
+        tree = {"puid": 0, "pgid": 0, "dumb": own, **services}
         temporary = self.config.with_suffix(".tmp")
         temporary.write_bytes(orjson.dumps(tree))
         temporary.rename(self.config)

@@ -43,6 +43,8 @@ class Restarter:
         for unit in self._units.values():
             if unit.state.status in DOWN and not unit.busy:
                 self.ended(unit)
+            elif unit.state.restart.pending:
+                self._drop(unit)  # scheduled by a supervisor that is gone, for one that runs
 
     def close(self) -> None:
         """Nothing is restarted any more."""
@@ -140,8 +142,8 @@ class Restarter:
     def _fire(self, name: str) -> None:
         self._timers.pop(name, None)
         unit = self._units.get(name)
-        if unit is None:
-            return
+        if unit is None or not unit.state.restart.pending:
+            return  # it was started or stopped meanwhile
         if unit.busy or not self._wanted(unit):  # a person's request is under way and decides
             self._drop(unit)
             return

@@ -1,0 +1,73 @@
+"""That somebody is in charge, and on what it runs (docs/protocol.md, "The rest")."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from redis.asyncio import Redis
+
+from services.supervisor.identity import boot_id
+from services.supervisor.surroundings import describe
+from shared.bus.keys import Keys
+from shared.models.startup import Startup
+from shared.settings import Settings
+from shared.version import VERSION
+
+TTL_S: Final = 5
+DESCRIBE_EVERY_S: Final = 15.0
+
+
+class Heartbeat:
+    """Writes `dumb:supervisor`, `dumb:startup` and `dumb:environment`."""
+
+    def __init__(self, settings: Settings, keys: Keys, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._environ = environ
+        self._started_at = time.time()
+        self._described = 0.0
+        self.leaving = False
+        """Nobody will be in charge: the next beat takes the heartbeat away."""
+
+    async def connected(self, redis: Redis, startup: Startup) -> None:
+        """A new connection: everything is said anew. Raises what redis-py raises."""
+        self._described = 0.0
+        await redis.set(self._keys.startup, startup.to_json())
+
+    async def beat(self, redis: Redis, phase: str, rejected: int) -> None:
+        """Say it once more. Raises what redis-py raises."""
+        await self._describe(redis)
+        key = self._keys.supervisor
+        fields: dict[Any, Any] = {
+            "node": socket.gethostname(),
+            "version": VERSION,
+            "pid": str(os.getpid()),
+            "boot_id": boot_id(),
+            "started_at": str(self._started_at),
+            "heartbeat_at": str(time.time()),
+            "phase": phase,
+            "rejected": str(rejected),
+        }
+        pipe = redis.pipeline(transaction=True)
+        pipe.delete(key)  # also when somebody wrote another type there
+        if not self.leaving:
+            pipe.hset(key, mapping=fields)
+            pipe.expire(key, TTL_S)
+        await pipe.execute()
+
+    async def _describe(self, redis: Redis) -> None:
+        """What we run on, now and then: disks fill up."""
+        now = time.monotonic()
+        if now - self._described < DESCRIBE_EVERY_S and self._described:
+            return
+        self._described = now
+        settings = self._settings
+        directories = [settings.home, settings.log_dir, settings.config_path.parent]
+        facts = await asyncio.to_thread(
+            describe, settings.home, settings.config_path, directories, self._environ
+        )
+        await redis.set(self._keys.environment, orjson.dumps(facts))
