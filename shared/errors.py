@@ -35,20 +35,26 @@ class AmbiguousServiceError(DumbError):
 
 
 class ConfigError(DumbError):
-    """The configuration cannot be used. Names the file, and the line or the key's path."""
+    """The configuration cannot be used. Names the file, the line and the key's path, as known."""
 
     code = "config"
     exit_code = Exit.CONFIG
 
     def __init__(
-        self, message: str, *, file: str = "", line: int | None = None, path: str = ""
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int | None = None,
+        keys: tuple[str, ...] = (),
     ) -> None:
         where = file + (f":{line}" if line is not None else "")
-        at = f" at '{path}'" if path else ""
+        at = f" at '{'.'.join(keys)}'" if keys else ""
         super().__init__(f"{where}{at}: {message}" if where or at else message)
+        self.message = message
         self.file = file
         self.line = line
-        self.path = path
+        self.keys = keys
 
 
 class BusUnavailableError(DumbError):

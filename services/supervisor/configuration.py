@@ -22,7 +22,7 @@ from services.supervisor.config_change import (
 )
 from services.supervisor.config_history import History, Record, changes_of
 from services.supervisor.config_state import UI, ConfigState, Tree, make_state
-from shared.config.document import load_document, parse_strict, save_document
+from shared.config.document import load_document, parse_strict, save_document, with_line
 from shared.config.environment import SECRETS_DIR, Variable, read_variables
 from shared.config.masking import holds_secrets
 from shared.config.services import ServiceBlock
@@ -187,7 +187,10 @@ class Configuration:
     def _read(self) -> tuple[ConfigState, Mapping[str, Variable]]:
         tree = load_document(self.path)
         variables = self._variables(tree)
-        return make_state(tree, {}, variables, str(self.path)), variables
+        try:
+            return make_state(tree, {}, variables, str(self.path)), variables
+        except ConfigError as error:
+            raise with_line(error, self.path) from None
 
     def _variables(self, tree: Tree) -> Mapping[str, Variable]:
         return read_variables(tree, self.environ, self.env_files, self.secrets_dir)

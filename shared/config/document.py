@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from shared.config.places import line_of
 from shared.errors import ConfigError
 
 MAX_BYTES: Final = 10 * 1024 * 1024
@@ -49,6 +50,17 @@ def load_document(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError("the file must hold one JSON object", file=file)
     return tree
+
+
+def with_line(error: ConfigError, path: Path) -> ConfigError:
+    """The same about the file `path`, with the line on which its key stands."""
+    if error.file != str(path) or not error.keys:
+        return error
+    try:
+        line = line_of(_decode(_read(path), error.file), error.keys)
+    except ConfigError:  # replaced in this moment
+        return error
+    return ConfigError(error.message, file=error.file, line=line, keys=error.keys)
 
 
 def parse_strict(text: str) -> Any:

@@ -1,9 +1,11 @@
 """The JSON Schema of the configuration file, and what in a file it does not know.
 
-Types and limits are those of `fields.py` (what is enforced); the schema is for forms and editors.
+It is what forms and editors are told, and what is enforced (conform.py); `fields.py` has the rules
+that a schema cannot say.
 """
 
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from shared.config.catalogue import MULTIPLE, SINGLETONS, known_fields
@@ -13,8 +15,9 @@ from shared.config.services import iter_blocks
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
+@cache
 def config_schema() -> Schema:
-    """The schema of the whole file. Unknown keys are allowed everywhere, and kept."""
+    """The schema of the whole file. Unknown keys are allowed everywhere, and kept. Not changed."""
     singletons = {key: service_schema(key) for key in SINGLETONS}
     multiple = {key: _instances(key) for key in MULTIPLE}
     return {
@@ -34,8 +37,9 @@ def config_schema() -> Schema:
     }
 
 
+@lru_cache(maxsize=256)  # the names of others' services are theirs to choose
 def service_schema(config_key: str) -> Schema:
-    """The schema of one service block, an instance's included."""
+    """The schema of one service block, an instance's included. Not changed."""
     return {
         "title": title_of(config_key),
         "type": "object",

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from shared.config.conform import misfits
 from shared.config.fields import FIELD_CHECKS, MAX_ID, integer, port
+from shared.config.schema import config_schema, service_schema
 from shared.config.services import Block, iter_blocks
 from shared.config.sizes import parse_size
 from shared.errors import ConfigError
@@ -28,10 +30,29 @@ def problems(tree: Block, file: str = "") -> list[ConfigError]:
     """Everything that makes `tree` unusable, in file order per kind; empty when it is fine."""
     too_deep = _too_deep(tree)
     found = [too_deep] if too_deep else list(_problems(tree))
-    return [ConfigError(why, file=file, path=".".join(path)) for path, why in found]
+    return [ConfigError(why, file=file, keys=path) for path, why in found]
 
 
 def _problems(tree: Block) -> Iterator[Problem]:
+    found = list(_rules(tree))
+    yield from found
+    named = {path for path, _ in found}
+    for path, why in _misfits(tree):
+        if not any(path[: len(known)] == known for known in named):
+            yield path, why
+
+
+def _misfits(tree: Block) -> Iterator[Problem]:
+    """What does not fit the schema; blocks of services that are not in it follow."""
+    whole = config_schema()
+    yield from misfits(tree, whole)
+    for path, block in iter_blocks(tree):
+        if path[0] not in whole["properties"]:
+            yield from misfits(block, service_schema(path[0]), path)
+
+
+def _rules(tree: Block) -> Iterator[Problem]:
+    """What a schema cannot say, or not in such words."""
     for key in ("puid", "pgid"):
         why = integer(tree.get(key), 0, MAX_ID)
         if why:

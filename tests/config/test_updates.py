@@ -70,6 +70,13 @@ async def test_no_change_writes_nothing_and_raises_nothing(desk: Desk) -> None:
         (None, {"nzbdav": {}, "infinidysk": {}}, 409, "nzbdav"),
         (None, {"dumb": {"plex_token": "x***"}}, 400, "mask"),
         (None, {"web": {"process_name": None}}, 400, "must be a name"),
+        (None, {"dumb": None}, 400, "dumb"),
+        (None, {"dumb": {"ui": 1}}, 400, "dumb.ui"),
+        (None, {"dumb": {"plex_token": 5}}, 400, "dumb.plex_token"),
+        (None, {"tz": ["UTC"]}, 400, "tz"),
+        (None, {"sonarr": None}, 400, "sonarr"),
+        ("Sonarr", {"use_neutarr": "yes"}, 400, "sonarr.instances.De.fault.use_neutarr"),
+        ("Web", {"auto_update_mode": "never"}, 400, "one of"),
     ],
 )
 async def test_what_cannot_be_used_changes_nothing(

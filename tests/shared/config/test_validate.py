@@ -36,7 +36,7 @@ def with_service(**fields: Any) -> dict[str, Any]:
 
 
 def paths(tree: dict[str, Any]) -> list[str]:
-    return [error.path for error in problems(tree, "f.json")]
+    return [".".join(error.keys) for error in problems(tree, "f.json")]
 
 
 def test_a_complete_block_and_an_empty_tree_are_fine() -> None:
