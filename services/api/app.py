@@ -36,6 +36,7 @@ from services.api.routes import (
     health,
     history,
     logs,
+    metrics,
     offers,
     process,
     process_list,
@@ -92,7 +93,7 @@ def create_app(
     accounts = (auth, auth_users, auth_tokens)
     services = (process, process_list, actions, offers, commands, logs)
     settings = (config, config_schema, config_versions, service_config, service_ui)
-    for part in (*accounts, *services, *settings, history, health, environment, docs):
+    for part in (*accounts, *services, *settings, history, health, environment, metrics, docs):
         app.include_router(part.router)
     app.include_router(ws_routes())
     show_exempt(app)

@@ -26,6 +26,7 @@ from shared.models.service import ServiceState
 log = logging.getLogger(__name__)
 
 LogListener = Callable[[LogChunk], None]
+MetricsListener = Callable[[bytes], None]
 
 REREAD_AFTER_S = 0.3
 """Pause before a failed read of the hashes is tried again."""
@@ -41,6 +42,7 @@ class BridgeCounters:
     events: int = 0
     receipts: int = 0
     log_chunks: int = 0
+    snapshots: int = 0
     bad_messages: int = 0
 
 
@@ -60,7 +62,9 @@ class Bridge:
         self._log_listeners: list[LogListener] = []
         self._log_sync_listeners: list[Callable[[], None]] = []
         self._account_listeners: list[Callable[[], None]] = []
+        self._metrics_listeners: list[MetricsListener] = []
         self._log_users = 0
+        self._metrics_users = {keys.metrics: 0, keys.metrics_fast: 0}
         self._subscribed = False
         self._epoch = 0
         self._synced = asyncio.Event()
@@ -131,6 +135,22 @@ class Bridge:
         self._log_users -= 1
         self._subscription.want_pattern(self._log_users > 0)
 
+    def on_metrics(self, listener: MetricsListener) -> None:
+        """Call `listener(snapshot as JSON)` for every sample, while `acquire_metrics` holds."""
+        self._metrics_listeners.append(listener)
+
+    def acquire_metrics(self, *, fast: bool) -> None:
+        """Snapshots are wanted; the subscriptions tell the collector. Pair with the release."""
+        self._count_metrics(1, fast)
+
+    def release_metrics(self, *, fast: bool) -> None:
+        self._count_metrics(-1, fast)
+
+    def _count_metrics(self, step: int, fast: bool) -> None:
+        for channel in (self._keys.metrics, self._keys.metrics_fast)[: 2 if fast else 1]:
+            self._metrics_users[channel] += step
+            self._subscription.want_channel(channel, self._metrics_users[channel] > 0)
+
     async def run(self) -> None:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -157,6 +177,11 @@ class Bridge:
     def on_message(self, channel: str, data: bytes) -> None:
         if channel == self._keys.auth_changed:
             self._tell_accounts()
+            return
+        if channel == self._keys.metrics:
+            self.counters.snapshots += 1
+            for listener in self._metrics_listeners:
+                _call(listener, data)
             return
         handle = self._on_status if channel == self._keys.status else self._on_receipt
         try:

@@ -45,10 +45,9 @@ CORE_FLAGS: Final = (
     "seerr_sync",
     "startup_lifecycle",
     "runtime_api_log_level",
-    "metrics_filesystem_selection",
-    "metrics_network_interface_selection",
     "metrics_history_storage",
 )
+BUILT_FLAGS: Final = ("metrics_filesystem_selection", "metrics_network_interface_selection")
 KEY_LISTS: Final = (
     "commit_sha_service_keys",
     "media_library_protection_service_keys",
@@ -70,6 +69,7 @@ def capabilities() -> dict[str, bool | list[str]]:
     """What this version can do: the same on every replica. An absent flag counts as false."""
     return {
         **dict.fromkeys(CORE_FLAGS, False),
+        **dict.fromkeys(BUILT_FLAGS, True),
         **{key: [] for key in KEY_LISTS},
         **dict.fromkeys(OWN_FLAGS, True),
     }

@@ -22,6 +22,7 @@ from services.api.command_errors import (
     StillRunningError,
 )
 from services.api.configuration import ConfigAwayError
+from services.api.metrics import CollectorAwayError
 from shared.bus.client import BUS_ERRORS
 from shared.errors import (
     AmbiguousServiceError,
@@ -46,6 +47,7 @@ STATUS_OF: Final[dict[type[DumbError], int]] = {
     BusUnavailableError: 503,
     ConfigAwayError: 503,
     AnswerGoneError: 503,
+    CollectorAwayError: 503,
 }
 
 ECHO_DEPTH: Final = 8

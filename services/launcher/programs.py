@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-NAMES: Final = ("supervisor", "api")
+NAMES: Final = ("supervisor", "api", "metrics")
 """What `--only` takes: the names of `program_table`."""
 
 
@@ -38,4 +38,5 @@ def program_table(run_dir: Path) -> tuple[Program, ...]:
             lock=run_dir / "supervisor.lock",
         ),
         Program("api", (sys.executable, "-m", "services.api"), stop_rank=1, stop_s=15.0),
+        Program("metrics", (sys.executable, "-m", "services.metrics"), stop_rank=1, stop_s=5.0),
     )

@@ -154,3 +154,30 @@ class Keys:
     def rate(self, what: str, whom: str) -> str:
         """Sorted set: attempts by their time."""
         return f"{self.prefix}rate:{what}:{whom}"
+
+    # Metrics: written by the collector.
+
+    @property
+    def metrics(self) -> str:
+        """Channel: every snapshot. While somebody subscribes, there is one every two seconds."""
+        return f"{self.prefix}metrics"
+
+    @property
+    def metrics_fast(self) -> str:
+        """Channel without messages: who subscribes wants two snapshots a second."""
+        return f"{self.prefix}metrics:fast"
+
+    @property
+    def metrics_latest(self) -> str:
+        """String: the last snapshot as JSON, gone when it is old."""
+        return f"{self.prefix}metrics:latest"
+
+    @property
+    def metrics_candidates(self) -> str:
+        """String: file systems and network interfaces of the host, as JSON."""
+        return f"{self.prefix}metrics:candidates"
+
+    @property
+    def metrics_collector(self) -> str:
+        """Hash with a TTL: who collects, and what that costs."""
+        return f"{self.prefix}metrics:collector"

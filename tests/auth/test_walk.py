@@ -17,7 +17,7 @@ from tests.auth.conftest import Pair, Replica, Stack
 EVERYWHERE = {"none", "garbage", "expired", "refresh", "other secret", "alg none", "deleted",
               "disabled"}  # fmt: skip
 """Tried at every operation; the rest at one, because one dependency decides for all."""
-SOCKETS = ("/ws/logs", "/ws/status")
+SOCKETS = ("/ws/logs", "/ws/status", "/ws/metrics")
 
 
 def _unsigned(claims: dict[str, Any], header: dict[str, Any]) -> str:

@@ -58,6 +58,12 @@ NEEDED: Final[dict[tuple[str, str], Role]] = {
     ("PUT", "/auth/users/{username}/password"): Role.VIEWER,
     (SOCKET, "/ws/logs"): Role.VIEWER,
     (SOCKET, "/ws/status"): Role.VIEWER,
+    ("GET", "/metrics"): Role.VIEWER,
+    ("GET", "/metrics/filesystems"): Role.VIEWER,
+    ("GET", "/metrics/network-interfaces"): Role.VIEWER,
+    ("GET", "/metrics/database-health"): Role.VIEWER,
+    ("GET", "/metrics/plex-status"): Role.VIEWER,
+    (SOCKET, "/ws/metrics"): Role.VIEWER,
 }
 """The least role. Configuration is masked for all but administrators; one's own tokens and
 password are for oneself, and the routes see to that."""

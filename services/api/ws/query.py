@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from starlette.datastructures import QueryParams
 
@@ -11,7 +11,7 @@ from shared.models.log import LEVELS
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 MAX_BACKLOG_LINES: Final = 10_000
 INTERVAL_S: Final = (0.5, 2.0, 10.0)
-"""Lowest, default and highest interval of `/ws/status`."""
+"""Lowest, default and highest interval of `/ws/status` and `/ws/metrics`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,20 @@ class StatusQuery:
 
     interval: float = INTERVAL_S[1]
     health: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsQuery:
+    """What a client of `/ws/metrics` asked for (contract websocket.md 4). Times in seconds."""
+
+    interval: float = INTERVAL_S[1]
+    bootstrap: bool = False
+    history: bool = False
+    full: bool = False
+    limit: int = 5000
+    since: float | None = None
+    bucket: int | None = None
+    points: int = 600
 
 
 def parse_bool(text: str) -> bool:
@@ -54,6 +68,38 @@ def parse_status_query(query: QueryParams) -> StatusQuery:
         interval=_seconds(query.get("interval", "")),
         health=parse_bool(query.get("health", "")),
     )
+
+
+def parse_metrics_query(query: QueryParams) -> MetricsQuery:
+    default = MetricsQuery()
+    return MetricsQuery(
+        interval=_seconds(query.get("interval", "")),
+        bootstrap=parse_bool(query.get("bootstrap", "")),
+        history=parse_bool(query.get("history", "")),
+        full=parse_bool(query.get("history_full", "")),
+        limit=_any_integer(query.get("history_limit", ""), default.limit),
+        since=_finite(query.get("history_since", "")),
+        bucket=_any_integer(query.get("history_bucket", ""), None),
+        points=_any_integer(query.get("history_points", ""), default.points),
+    )
+
+
+_Default = TypeVar("_Default", int, None)
+
+
+def _any_integer(text: str, default: _Default) -> int | _Default:
+    try:
+        return int(text[:18])
+    except ValueError:
+        return default
+
+
+def _finite(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _integer(text: str, highest: int) -> int:

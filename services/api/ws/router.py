@@ -10,6 +10,7 @@ from services.api.auth.access import accepted_protocol
 from services.api.auth.live import while_admitted
 from services.api.ws.access import authorize
 from services.api.ws.logs import LogLimits, LogRoom
+from services.api.ws.metrics import MetricsRoom
 from services.api.ws.status import STUCK_S, StatusRoom
 
 
@@ -19,25 +20,28 @@ class Rooms:
 
     logs: LogRoom
     status: StatusRoom
+    metrics: MetricsRoom
 
 
 def open_rooms(
-    state: Any, *, log_limits: LogLimits | None = None, status_stuck_after: float = STUCK_S
+    state: Any, *, log_limits: LogLimits | None = None, stuck_after: float = STUCK_S
 ) -> Rooms:
     """Make the rooms of an app whose `state` has `bridge`, `redis` and `keys`."""
     rooms = Rooms(
         LogRoom(state.bridge, state.redis, state.keys, log_limits),
-        StatusRoom(state.bridge, status_stuck_after),
+        StatusRoom(state.bridge, stuck_after),
+        MetricsRoom(state.bridge, state.redis, state.keys, stuck_after),
     )
     state.rooms = rooms
     return rooms
 
 
 def ws_routes() -> APIRouter:
-    """Routes of `/ws/logs` and `/ws/status`; `app.state.allowed_origins` holds known origins."""
+    """Routes of the three sockets; `app.state.allowed_origins` holds known origins."""
     router = APIRouter()
     router.add_api_websocket_route("/ws/logs", _logs)
     router.add_api_websocket_route("/ws/status", _status)
+    router.add_api_websocket_route("/ws/metrics", _metrics)
     return router
 
 
@@ -50,6 +54,12 @@ async def _status(websocket: WebSocket) -> None:
     if await authorize(websocket):
         await websocket.accept(accepted_protocol(websocket))
         await while_admitted(websocket, _rooms(websocket).status.serve(websocket))
+
+
+async def _metrics(websocket: WebSocket) -> None:
+    if await authorize(websocket):
+        await websocket.accept(accepted_protocol(websocket))
+        await while_admitted(websocket, _rooms(websocket).metrics.serve(websocket))
 
 
 def _rooms(websocket: WebSocket) -> Rooms:

@@ -108,7 +108,7 @@ async def _replica(
     app.state.bridge, app.state.redis, app.state.keys = bridge, redis, keys
     app.state.auth = Auth(redis, keys, bridge, AuthOptions())
     app.state.allowed_origins = frozenset({"http://dash.example"})
-    rooms = open_rooms(app.state, log_limits=log_limits, status_stuck_after=status_stuck_after)
+    rooms = open_rooms(app.state, log_limits=log_limits, stuck_after=status_stuck_after)
     sock = listen("127.0.0.1", 0, user_timeout_ms)
     server = make_server(app)
     running = asyncio.create_task(bridge.run())

@@ -1,0 +1,36 @@
+"""`python -m services.metrics`: measures the host and the services."""
+
+import logging
+import sys
+
+import uvloop
+
+from services.metrics.app import Collector
+from shared import ownlog
+from shared.bus.access import find_refusal
+from shared.settings import Settings, SettingsError, load_settings
+
+_log = logging.getLogger("services.metrics")
+
+
+async def _run(settings: Settings) -> int:
+    refusal = await find_refusal(settings.redis_url)
+    if refusal is not None:
+        _log.error("%s", refusal.sentence)
+        return refusal.code
+    return await Collector(settings).run()
+
+
+def main() -> int:
+    """Run until a signal; the exit code."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    ownlog.install(settings.log_level)
+    return uvloop.run(_run(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
