@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from services.cli.commands import logs, machine, services, users
+from services.cli.desk import desk_of
 from shared.errors import DumbError
 from shared.exits import Exit
 from shared.version import VERSION
@@ -59,10 +60,15 @@ def _show_version(wanted: bool) -> None:
 
 
 def _root(
+    context: typer.Context,
     *,
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="The API to ask, instead of DUMB_API_URL.")
+    ] = "",
     _version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version."),
     ] = False,
 ) -> None:
     """Start the programs, and ask the API of those that run."""
+    desk_of(context).url = url

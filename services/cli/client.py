@@ -1,15 +1,17 @@
 """The REST API as the command line uses it."""
 
 import json
+import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
 from shared.errors import DumbError
 from shared.exits import Exit
 
 QUICK_S: Final = 10.0
 LONG_S: Final = 900.0
-"""Start, stop and restart answer when done; the supervisor's own deadlines are shorter."""
+"""What waits for an outcome answers when done; the supervisor's own deadlines are shorter."""
 
 
 class AwayError(DumbError):
@@ -43,53 +45,97 @@ class UnavailableError(RefusedError):
     exit_code = Exit.UNAVAILABLE
 
 
+class Credentials(Protocol):
+    """What a client sends along, and how it gets a new one."""
+
+    def token(self) -> str:
+        """The bearer token, "" for none. Raises `DumbError` when it cannot be read."""
+
+    def renew(self, refused: str) -> bool:
+        """After a 401 for the token `refused`: whether there is another one now."""
+
+    def advice(self) -> str:
+        """What somebody can do whose token is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success. `tree` is a JSON object."""
+
+    tree: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class Client:
-    """Requests to one API. `base` is `http://host:port`; `token` "" while authentication is off."""
+    """Requests to one API. `base` is `http://host:port`."""
 
-    def __init__(self, base: str, token: str = "") -> None:
-        import httpx
-
+    def __init__(self, base: str, credentials: Credentials) -> None:
         self.base = base
-        self._httpx = httpx
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        # The API is on this machine or the next: a proxy for the web is not asked.
-        self._http = httpx.Client(
-            base_url=base, headers=headers, trust_env=False, follow_redirects=False
-        )
+        self.credentials = credentials
+        self._httpx = httpx = _load_httpx()
+        # The API is on this machine or the next: a proxy for the web is not asked. Reading the
+        # authorities of this machine takes 15 ms, which only https needs.
+        self._http = httpx.Client(trust_env=False, verify=base.startswith("https:"))
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """GET a JSON object.
 
         Raises:
             AwayError: nobody answers.
             RefusedError: an answer of 4xx or 5xx.
         """
-        return self._send("GET", path, QUICK_S, params=query)
+        return self.send("GET", path, params=query).tree
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """POST a JSON object and wait for the outcome. Raises as `get` does."""
-        return self._send("POST", path, LONG_S, json=body)
+        return self.send("POST", path, LONG_S, json=body or {}, **more).tree
 
-    def _send(self, method: str, path: str, timeout: float, **request: Any) -> dict[str, Any]:
+    def send(self, method: str, path: str, timeout: float = QUICK_S, **request: Any) -> Answer:
+        """One request; `request` goes to httpx. Raises as `get` does."""
+        token = self.credentials.token()
+        answer = self._exchange(method, path, timeout, token, request)
+        if answer.status_code == 401 and self.credentials.renew(token):
+            answer = self._exchange(method, path, timeout, self.credentials.token(), request)
+        if answer.status_code >= 400:
+            raise self._refused(answer.status_code, answer.content)
+        tree = _json(answer.content)
+        if not isinstance(tree, dict):
+            raise AwayError(
+                f"What answers at {self.base} is not this project's API: set DUMB_API_URL to it."
+            )
+        return Answer(tree, answer.headers)
+
+    def _exchange(
+        self, method: str, path: str, timeout: float, token: str, request: dict[str, Any]
+    ) -> Any:
+        headers = {**request.get("headers", {})}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        more = {**request, "headers": headers}
         try:
-            answer = self._http.request(method, path, timeout=timeout, **request)
-        except (self._httpx.HTTPError, self._httpx.InvalidURL) as error:
+            return self._http.request(method, f"{self.base}{path}", timeout=timeout, **more)
+        except (self._httpx.HTTPError, self._httpx.InvalidURL, UnicodeError) as error:
             raise AwayError(
                 f"The API does not answer at {self.base} ({_words(error)}): start it with "
                 "`make run` or `dumb up`, or set DUMB_API_URL, DUMB_HOME or "
                 "DUMB_API_SERVICE_PORT to the one that runs."
             ) from error
-        if answer.status_code >= 400:
-            raise _refused(answer.status_code, answer.content)
-        tree = _json(answer.content)
-        if not isinstance(tree, dict):
-            raise AwayError(f"What answers at {self.base} is not this project's API.")
-        return tree
+
+    def _refused(self, status: int, body: bytes) -> RefusedError:
+        sentence = _detail(body, status)
+        if status == 401:
+            return LockedOutError(status, f"{sentence.rstrip('.')}. {self.credentials.advice()}")
+        kinds = {403: LockedOutError, 503: UnavailableError}
+        return kinds.get(status, RefusedError)(status, sentence)
 
 
-def _refused(status: int, body: bytes) -> RefusedError:
-    kinds = {401: LockedOutError, 403: LockedOutError, 503: UnavailableError}
-    return kinds.get(status, RefusedError)(status, _detail(body, status))
+def _load_httpx() -> Any:
+    """httpx without its own command line, which costs 25 ms of rich and pygments."""
+    # None is what makes an import fail, and httpx has an answer to that.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+    import httpx
+
+    return httpx
 
 
 def _detail(body: bytes, status: int) -> str:
@@ -98,9 +144,17 @@ def _detail(body: bytes, status: int) -> str:
     detail = tree.get("detail") if isinstance(tree, dict) else None
     if isinstance(detail, str) and detail:
         return detail
-    if detail:
-        return json.dumps(detail, ensure_ascii=False)
+    if isinstance(detail, list):
+        return "; ".join(map(_fault, detail))
     return body.decode("utf-8", "replace").strip()[:500] or f"HTTP status {status}"
+
+
+def _fault(entry: Any) -> str:
+    """One entry of a 422: `{type, loc, msg, input}`."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    where = ".".join(str(part) for part in entry.get("loc", []) if part not in {"body", "query"})
+    return f"{where}: {entry.get('msg')}" if where else str(entry.get("msg"))
 
 
 def _json(data: bytes) -> Any:

@@ -7,15 +7,19 @@ from functools import cached_property
 import typer
 
 from services.cli.client import Client
+from services.cli.credentials import LoginCredentials, TokenCredentials
+from services.cli.logins import LoginStore, login_file
+from services.cli.terminal import Terminal
 from shared.api_address import api_address, http_base
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, SettingsError, load_settings
 
 
 @dataclass
 class Desk:
-    """`environ` is the environment of this process."""
+    """`environ` is the environment of this process; `url` what `--url` says, or ""."""
 
     environ: Mapping[str, str]
+    url: str = ""
 
     @cached_property
     def settings(self) -> Settings:
@@ -23,11 +27,29 @@ class Desk:
         return load_settings(self.environ)
 
     @cached_property
-    def client(self) -> Client:
-        """The API that the settings lead to. Raises `SettingsError`."""
+    def terminal(self) -> Terminal:
+        return Terminal(self.environ)
+
+    @property
+    def base(self) -> str:
+        """The API that is asked: `http://host:port`. Raises `SettingsError`."""
         settings = self.settings
-        base = settings.api_url or http_base(*api_address(settings))
-        return Client(base, settings.api_token)
+        given = (self.url or settings.api_url).rstrip("/")
+        if given and not given.startswith(("http://", "https://")):
+            raise SettingsError(f"'{given}' is no address of an API: use http://HOST:PORT.")
+        return given or http_base(*api_address(settings))
+
+    @property
+    def logins(self) -> LoginStore:
+        return LoginStore(login_file(self.environ, self.settings.home))
+
+    @cached_property
+    def client(self) -> Client:
+        """Raises `SettingsError`."""
+        token = self.settings.api_token
+        if token:
+            return Client(self.base, TokenCredentials(token))
+        return Client(self.base, LoginCredentials(self.logins, self.base))
 
 
 def desk_of(context: typer.Context) -> Desk:

@@ -1,18 +1,17 @@
-"""`./dumb` as a user types it, against an API of the test's own and a real Redis."""
+"""`./dumb` as a user types it where nothing of ours runs, and `redis-cli`."""
 
 import http.server
-import json
 import os
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
+from services.cli.client import AwayError, Client
+from services.cli.credentials import TokenCredentials
 from services.cli.redis_cli import login_options
 from shared.exits import Exit
 from shared.redis_url import RedisAddress, parse_redis_url
@@ -21,62 +20,15 @@ from tests.support.redis_server import free_port
 
 DUMB = Path(__file__).resolve().parents[2] / "dumb"
 
-PROCESSES = [
-    {"process_name": "Files", "enabled": True},
-    {"process_name": "Off", "enabled": False},
-    {"process_name": "By Hand", "enabled": False},
-]
-STATES: dict[str, dict[str, str | None]] = {
-    "Files": {"status": "running", "health_status": "healthy", "health_reason": None},
-    "Off": {"status": "stopped", "health_status": "unhealthy", "health_reason": "not\nrunning"},
-    "By Hand": {"status": "running", "health_status": "degraded", "health_reason": "slow"},
-}
-
-
-@dataclass
-class Api:
-    """Answers of the REST contract, and what was asked."""
-
-    port: int = 0
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    logs: list[dict[str, Any]] = field(default_factory=list)
-
-    def answer(self, path: str, given: dict[str, str]) -> tuple[int, Any]:
-        self.asked.append((path, given))
-        name = given.get("process_name", "")
-        if path == "/process/processes":
-            return 200, {"processes": PROCESSES}
-        if path == "/process/service-status":
-            return 200, {"process_name": name, **STATES[name]}
-        if path == "/logs":
-            return 200, self.logs.pop(0) if len(self.logs) > 1 else self.logs[0]
-        if name not in STATES:
-            return 404, {"detail": f"No service is named '{name}'."}
-        if path == "/process":
-            return 200, {"process_name": name}
-        if path == "/process/start-service":
-            return 200, {"status": "Service started successfully", "process_name": name}
-        if path == "/process/stop-service":
-            return 500, {"detail": "it could not be killed"}
-        return 422, {"detail": [{"type": "missing", "loc": ["body"], "msg": "Field required"}]}
-
 
 @pytest.fixture
-def api() -> Iterator[Api]:
-    api = Api()
+def odd_server() -> Iterator[int]:
+    """Something that speaks HTTP and is not our API; its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-            self._send(*api.answer(parts.path, query))
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self._send(*api.answer(self.path, json.loads(body)))
-
-        def _send(self, status: int, tree: Any) -> None:
-            data = json.dumps(tree).encode()
+            known = {"/logs": (200, b"[1, 2]"), "/process/states": (502, b"<html>Bad gateway")}
+            status, data = known[urlsplit(self.path).path]
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
@@ -86,10 +38,9 @@ def api() -> Iterator[Api]:
             """Quiet."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        api.port = server.server_port
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield api
+        yield server.server_port
         server.shutdown()
         thread.join()
 
@@ -118,32 +69,11 @@ def dumb(home: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_status_shows_what_is_enabled_or_running(tmp_path: Path, api: Api) -> None:
-    done = dumb(tmp_path, api.port, "status")
-    assert done.returncode == 0, done.stderr
-    header, files, by_hand = done.stdout.splitlines()
-    assert header.split() == ["NAME", "STATUS", "ENABLED", "HEALTH", "REASON"]
-    assert files.split() == ["Files", "running", "yes", "healthy"]
-    assert by_hand.split() == ["By", "Hand", "running", "no", "degraded", "slow"]
-    assert "Off      stopped  no       unhealthy  not running" in (
-        dumb(tmp_path, api.port, "status", "--all").stdout
-    )
-    assert len(dumb(tmp_path, api.port, "status", "Off").stdout.splitlines()) == 2
-    unknown = dumb(tmp_path, api.port, "status", "Nobody")
-    assert (unknown.returncode, unknown.stderr) == (1, "No service is named 'Nobody'.\n")
-
-
-def test_actions_print_the_answer(tmp_path: Path, api: Api) -> None:
-    done = dumb(tmp_path, api.port, "start", "Files")
-    assert (done.returncode, done.stdout) == (0, "Files: Service started successfully\n")
-    assert api.asked == [("/process/start-service", {"process_name": "Files"})]
-    failed = dumb(tmp_path, api.port, "stop", "Files")
-    assert (failed.returncode, failed.stderr) == (1, "it could not be killed\n")
-    unknown = dumb(tmp_path, api.port, "restart", "Filse")
-    assert (unknown.returncode, unknown.stderr) == (1, "No service is named 'Filse'.\n")
-    odd = dumb(tmp_path, api.port, "restart", "Files")
-    assert odd.returncode == 1
-    assert "Field required" in odd.stderr
+def test_what_answers_is_not_the_api(tmp_path: Path, odd_server: int) -> None:
+    done = dumb(tmp_path, odd_server, "status")
+    assert (done.returncode, done.stderr) == (1, "<html>Bad gateway\n")
+    with pytest.raises(AwayError, match="is not this project's API"):
+        Client(f"http://127.0.0.1:{odd_server}", TokenCredentials()).get("/logs")
 
 
 def test_an_api_that_is_away_is_an_exit_code_of_its_own(tmp_path: Path) -> None:
@@ -152,36 +82,6 @@ def test_an_api_that_is_away_is_an_exit_code_of_its_own(tmp_path: Path) -> None:
     assert "(Connection refused)" in done.stderr
     assert "make run" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-
-
-def chunk(text: str, cursor: int) -> dict[str, Any]:
-    return {"chunk": text, "cursor": cursor, "size": cursor, "file_id": "f", "reset": cursor == 6}
-
-
-def test_logs_prints_the_last_lines(tmp_path: Path, api: Api) -> None:
-    api.logs = [chunk("a\nb\nc\n", 6)]
-    done = dumb(tmp_path, api.port, "logs", "Files", "-n", "2")
-    assert (done.returncode, done.stdout) == (0, "b\nc\n")
-    api.logs = [{"chunk": "", "cursor": 0, "size": 0, "file_id": None, "reset": True}]
-    assert "has not written a log" in dumb(tmp_path, api.port, "logs", "Off").stderr
-    assert "No service is named" in dumb(tmp_path, api.port, "logs", "Nobody").stderr
-    assert dumb(tmp_path, api.port, "logs", "Files", "-n", "-1").returncode == 2
-
-
-def test_logs_follows_from_the_cursor(tmp_path: Path, api: Api) -> None:
-    api.logs = [chunk("a\nb\nc\n", 6), chunk("d\n", 8), chunk("", 8)]
-    with subprocess.Popen(
-        [str(DUMB), "logs", "-f", "-n", "1", "Files"],
-        env=environ(tmp_path, api.port),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as following:
-        assert following.stdout is not None
-        assert [following.stdout.readline() for _line in range(2)] == ["c\n", "d\n"]
-        following.terminate()
-    asked = [given for path, given in api.asked if path == "/logs"]
-    assert "cursor" not in asked[0]
-    assert (asked[1]["cursor"], asked[1]["file_id"]) == ("6", "f")
 
 
 @pytest.mark.redis

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from services.api.checks import check_disks, check_redis, check_supervisor
 from services.cli.client import Client
+from services.cli.credentials import TokenCredentials
 from services.cli.doctor import run_checks
 from shared.config.schema import config_schema, unknown_keys
 from shared.config.validate import problems
@@ -103,19 +104,19 @@ async def test_the_environment_and_the_doctor(
 
     monkeypatch.setattr(Client, "get", answer)
     found["checks"] = [c for c in found["checks"] if not c["name"].startswith("disk")]
-    assert run_checks(Client("http://x")) == 0
+    assert run_checks(Client("http://x", TokenCredentials())) == 0
     assert "Everything is well." in capsys.readouterr().out
     found["checks"].append(
         {"name": "disk /x", "ok": False, "detail": "full", "advice": "Make room."}
     )
-    assert run_checks(Client("http://x")) == 1
+    assert run_checks(Client("http://x", TokenCredentials())) == 1
     out = capsys.readouterr().out
     assert "PROBLEM  disk /x: full\n         Make room.\n" in out
     assert "1 problem found." in out
 
 
 def test_the_doctor_without_an_api(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_checks(Client("http://127.0.0.1:1")) == 1
+    assert run_checks(Client("http://127.0.0.1:1", TokenCredentials())) == 1
     assert "PROBLEM  api" in capsys.readouterr().out
 
 

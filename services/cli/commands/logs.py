@@ -1,11 +1,16 @@
 """`dumb logs`."""
 
+import time
 from typing import Annotated
 
 import typer
 
+from services.cli.commands.names import service_names
 from services.cli.desk import desk_of
-from services.cli.logs import show_logs
+from services.cli.loglines import Filter, parse_level, parse_since
+from services.cli.logs import Wanted, show_logs
+
+LINES = 50
 
 
 def register(app: typer.Typer) -> None:
@@ -15,10 +20,30 @@ def register(app: typer.Typer) -> None:
 
 def logs(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its process_name.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Process names; without any, all services that are enabled or run.",
+            autocompletion=service_names,
+        ),
+    ] = None,
     *,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[
+        int | None,
+        typer.Option("--lines", "-n", min=0, help=f"How many; {LINES}, or all with --since."),
+    ] = None,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="No older ones: 10m, 2h, 14:05, 2026-11-24 14:05.")
+    ] = "",
+    level: Annotated[
+        str, typer.Option(metavar="LEVEL", help="At least debug, info, warning, error, critical.")
+    ] = "debug",
 ) -> None:
-    """Print the last lines of a service's log."""
-    show_logs(desk_of(context).client, name, lines=lines, follow=follow)
+    """Print the last lines of logs, those of several services in order of time."""
+    desk = desk_of(context)
+    chosen = Filter(parse_since(since, time.time()) if since else 0.0, parse_level(level))
+    if lines is None and not since:
+        lines = LINES
+    show_logs(desk.client, desk.terminal, Wanted(names or [], lines, chosen, follow))

@@ -1,0 +1,131 @@
+"""`dumb status`, `start`, `stop`, `restart` against a real installation."""
+
+import json
+import re
+import subprocess
+
+from tests.cli.conftest import DUMB, Rig
+from tests.support.redis_server import free_port
+from tests.support.wait import wait_until_sync
+
+
+def rows(text: str) -> dict[str, str]:
+    """The lines of a table by what they begin with."""
+    return {re.split(r"\s{2,}", line)[0]: line for line in text.splitlines()}
+
+
+def test_status_shows_what_is_enabled_or_runs(rig: Rig) -> None:
+    found = rows(rig.says("status"))
+    assert set(found) == {"NAME", "DUMB API", "Web Server", "Talker"}
+    assert found["NAME"].split() == ["NAME", "STATUS", "HEALTH", "SINCE", "DETAIL"]
+    assert re.match(r"Web Server  running  healthy  \d+s$", found["Web Server"])
+    every = rows(rig.says("status", "--all"))
+    assert every["Off"].split() == ["Off", "stopped", "-", "-", "not", "enabled"]
+    assert list(rows(rig.says("status", "webserver", "off"))) == ["NAME", "Web Server", "Off"]
+
+
+def test_status_as_json(rig: Rig) -> None:
+    services = json.loads(rig.says("status", "--json", "--all"))["services"]
+    web = next(state for state in services if state["process_name"] == "Web Server")
+    assert (web["status"], web["health"], web["desired"]) == ("running", "healthy", "up")
+    assert web["pid"] > 1
+    assert web["restart"]["restart_attempts"] == 0
+
+
+def test_an_unknown_name_suggests_the_nearest(rig: Rig) -> None:
+    assert "Did you mean 'Web Server'?" in rig.refused("status", "Web Sever")
+    assert "Did you mean 'Talker'?" in rig.refused("restart", "talkr")
+    assert rig.refused("logs", "zzz") == "No service is named 'zzz'.\n"
+    assert "Say which services, or --all." in rig.refused("stop", "Off", "--all", code=2)
+
+
+def test_several_at_once(rig: Rig) -> None:
+    text = rig.says("restart", "web server", "Talker", "WebServer")
+    assert re.fullmatch(
+        r"(Web Server: restarted in \d\.\d s\n|Talker: restarted in \d\.\d s\n){2}", text
+    )
+    assert rig.says("start", "Talker") == "Talker: already running\n"
+    assert rig.says("stop", "Off") == "Off: was not running\n"
+
+
+def test_one_that_fails_does_not_keep_the_others(rig: Rig) -> None:
+    done = rig.dumb("start", "Broken", "Off")
+    assert done.returncode == 1
+    assert re.fullmatch(r"Off: started in \d\.\d s\n", done.stdout)
+    assert re.match(r"Broken: failed to stay running \(exit code 3\).*no key", done.stderr)
+    assert "exit code 3" in rows(rig.says("status", "broken"))["Broken"]
+    refused = rig.dumb("stop", "DUMB API", "Off")
+    assert (refused.returncode, refused.stdout[:12]) == (1, "Off: stopped")
+    assert refused.stderr.startswith("DUMB API: ")
+
+
+def test_without_waiting(rig: Rig) -> None:
+    text = rig.says("start", "Stubborn", "--no-wait")
+    assert text.startswith("Stubborn: queued as ")
+    wait_until_sync(lambda: rig.supervisor.service("Stubborn")["status"] == "running")
+    done = rig.says("stop", "Stubborn")
+    assert re.fullmatch(r"Stubborn: stopped in [1-9]\.\d s\n", done)
+
+
+def test_all_of_them(rig: Rig) -> None:
+    rig.dumb("start", "Broken")  # ought to run and does not: a stop ends that
+    stopped = rig.says("stop", "--all")
+    assert {"Web Server", "Talker", "Broken"} <= set(rows(stopped.replace(":", "  ")))
+    assert rig.says("stop", "--all") == "There is nothing to do.\n"
+    assert rig.dumb("start", "-a").returncode == 1  # for Broken counts as enabled by now
+    assert {"Web Server", "Talker"} <= set(rows(rig.says("status")))
+    assert rig.says("stop", "broken") == "Broken: was not running\n"
+
+
+def test_waiting_survives_an_api_that_is_killed(rig: Rig) -> None:
+    rig.says("start", "Stubborn")
+    with subprocess.Popen(
+        [str(DUMB), "stop", "Stubborn"], env=rig.environ(), stdout=subprocess.PIPE, text=True
+    ) as stopping:
+        wait_until_sync(lambda: rig.supervisor.service("Stubborn")["status"] == "stopping")
+        rig.kill_api()
+        rig.supervisor.wait_status("Stubborn", "stopped")
+        rig.start_api()
+        assert stopping.wait(30) == 0
+        assert stopping.stdout is not None
+        assert stopping.stdout.read().startswith("Stubborn: stopped in ")
+
+
+def test_watching_in_a_pipe_prints_what_changes(rig: Rig) -> None:
+    with subprocess.Popen(
+        [str(DUMB), "status", "-w", "--interval", "0.2", "Web Server"],
+        env=rig.environ(),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline().split()[1:] == ["Web", "Server", "running", "healthy"]
+        rig.says("stop", "Web Server")
+        assert watching.stdout.readline().split()[3] == "stopped"
+        watching.terminate()
+    rig.says("start", "Web Server")
+
+
+def test_an_api_that_is_none(rig: Rig) -> None:
+    away = rig.refused("start", "Talker", code=69, env={"DUMB_API_SERVICE_PORT": str(free_port())})
+    assert "(Connection refused)" in away
+    assert "make run" in away
+    wrong = f"http://127.0.0.1:{free_port()}/"
+    assert f"not answer at {wrong.rstrip('/')} " in rig.refused("--url", wrong, "status", code=69)
+    for bad in ("localhost:8000", "ftp://x"):
+        assert "use http://HOST:PORT" in rig.refused("status", code=78, env={"DUMB_API_URL": bad})
+    assert "does not answer" in rig.refused("--url", "http://[::1", "status", code=69)
+    odd = rig.refused("status", code=78, env={"DUMB_API_SERVICE_PORT": "x"})
+    assert "not a port" in odd
+    assert rig.dumb("--help", env={"DUMB_API_SERVICE_PORT": "x"}).returncode == 0
+
+
+def test_names_are_completed(rig: Rig) -> None:
+    asked = {
+        "_DUMB_COMPLETE": "complete_bash",
+        "COMP_WORDS": "dumb stop Web",
+        "COMP_CWORD": "2",
+    }
+    assert "Web Server" in rig.dumb(env=asked).stdout
+    away = rig.dumb(env={**asked, "DUMB_API_SERVICE_PORT": str(free_port())})
+    assert (away.stdout.strip(), away.stderr) == ("", "")
