@@ -3,6 +3,7 @@
 import inspect
 import re
 import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,45 @@ def test_the_protocol_names_actions_states_and_the_form_of_ids() -> None:
     missing = [word for word in (*Action, *CommandStatus, *ServiceStatus) if str(word) not in text]
     assert missing == []
     assert f"`{ID_PATTERN.pattern}`" in text
+
+
+def _protocol_rows() -> list[tuple[str, bool, str, str]]:
+    """Of the table of keys: an example of the name, whether it is a channel, writers, readers."""
+    rows = []
+    for line in _text("docs/protocol.md").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `dumb:") and len(cells) == 4:
+            for name in re.findall(r"`(dumb:[^`*]+)`", cells[0]):
+                example = re.sub(r"<[^>]+>", "x", name)
+                rows.append((example, "channel" in cells[1], cells[2].lower(), cells[3].lower()))
+    return rows
+
+
+def _redis_rules() -> dict[str, list[str]]:
+    """User to its rules, of deploy/redis/users.acl.in."""
+    joined = re.sub(r"\n +", " ", _text("deploy/redis/users.acl.in"))
+    found = re.findall(r"^user (\S+) (.*)$", joined, flags=re.MULTILINE)
+    return {user: rules.split() for user, rules in found}
+
+
+@pytest.mark.parametrize("user", ["supervisor", "api", "metrics", "jobs"])
+def test_redis_users_may_do_what_the_protocol_says(user: str) -> None:
+    """What fails here fails in a container: give the right in deploy/redis/users.acl.in."""
+    rules = _redis_rules()[user]
+
+    def may(prefixes: tuple[str, ...], name: str) -> bool:
+        patterns = [rule.removeprefix(p) for p in prefixes for rule in rules if rule.startswith(p)]
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    rows = _protocol_rows()
+    assert len(rows) > 20
+    missing = []
+    for name, channel, writers, readers in rows:
+        if user in writers and not may(("&",) if channel else ("~",), name):
+            missing.append(f"write {name}")
+        if user in readers and not may(("&",) if channel else ("~", "%R~"), name):
+            missing.append(f"read {name}")
+    assert missing == []
 
 
 def test_one_version() -> None:

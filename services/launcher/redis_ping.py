@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shared.errors import DumbError
 from shared.exits import Exit
 from shared.redis_url import RedisAddress
+from shared.tls_reasons import hopeless_reason, tls_sentence
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -38,8 +39,18 @@ def ping(address: RedisAddress, timeout: float = 2.0) -> Ping:
 
     Raises:
         OSError: nobody answers within `timeout` seconds.
+        RedisTlsError: the certificates do not fit.
         RedisRefusedError: it answers, but not to us; the message is a sentence.
     """
+    try:
+        return _ping(address, timeout)
+    except OSError as error:
+        if reason := hopeless_reason(error):
+            raise RedisTlsError(tls_sentence(address.place, reason)) from error
+        raise
+
+
+def _ping(address: RedisAddress, timeout: float) -> Ping:
     with _connect(address, timeout) as connection:
         if address.password:
             login = [address.user] if address.user else []
@@ -80,27 +91,18 @@ def _connect(address: RedisAddress, timeout: float) -> socket.socket:
     if not address.tls:
         return connection
     try:
-        return _over_tls(connection, address)
+        return _tls(address).wrap_socket(connection, server_hostname=address.host)
+    except TimeoutError as error:  # a Redis without TLS waits for the rest of a strange command
+        connection.close()
+        raise TimeoutError("the TLS handshake timed out: does that port speak TLS?") from error
     except BaseException:
         connection.close()
         raise
 
 
-def _over_tls(connection: socket.socket, address: RedisAddress) -> socket.socket:
-    import ssl  # noqa: PLC0415 - 4 MB of memory that only a rediss:// URL needs
-
-    try:
-        return _tls(address).wrap_socket(connection, server_hostname=address.host)
-    except ssl.SSLCertVerificationError as error:
-        raise RedisTlsError(
-            f"Redis at {address.place} shows a certificate that is not accepted "
-            f"({error.verify_message}): set DUMB_REDIS_CA_FILE to the certificate of its issuer."
-        ) from error
-
-
 def _tls(address: RedisAddress) -> "SSLContext":
     """The checks that redis-py would do for the same URL."""
-    import ssl  # noqa: PLC0415 - see above
+    import ssl  # noqa: PLC0415 - 4 MB of memory that only a rediss:// URL needs
 
     context = ssl.create_default_context(cafile=address.options.get("ssl_ca_certs"))
     if address.options.get("ssl_cert_reqs") == "none":
@@ -116,7 +118,11 @@ def _ask(connection: socket.socket, *words: str) -> bytes:
     """Send one command and return the one line that answers it."""
     parts = [word.encode() for word in words]
     body = b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
-    connection.sendall(b"*%d\r\n%s" % (len(parts), body))
+    try:
+        connection.sendall(b"*%d\r\n%s" % (len(parts), body))
+    except OSError:
+        connection.recv(1)  # raises what the other side said before it closed, if it did
+        raise
     answer = b""
     while not answer.endswith(b"\n") and len(answer) < 4096:
         more = connection.recv(4096)

@@ -1,8 +1,6 @@
 """Before a program begins: will this Redis ever take us? Being away is no answer to that."""
 
 import asyncio
-import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,20 +15,9 @@ from redis.exceptions import (
 from shared.bus.client import BUS_ERRORS, commands_client
 from shared.exits import Exit
 from shared.redis_url import parse_redis_url
+from shared.tls_reasons import hopeless_reason, tls_sentence
 
 LOOK_S: Final = 2.0
-
-_TLS_REASONS: Final = frozenset(
-    {
-        "CERTIFICATE_VERIFY_FAILED",
-        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
-        "TLSV1_ALERT_UNKNOWN_CA",
-        "SSLV3_ALERT_BAD_CERTIFICATE",
-        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
-        "WRONG_VERSION_NUMBER",
-    }
-)
-"""Of OpenSSL: each means that the same handshake fails again; an end of file does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +63,6 @@ def _judge(error: BaseException, place: str) -> Refusal | None:
         return None
     if isinstance(error, ResponseError | TypeError):
         return Refusal(Exit.CONFIG, f"Redis at {place} cannot be used ({error}): see REDIS_URL.")
-    for cause in _chain(error):
-        if isinstance(cause, ssl.SSLError) and cause.reason in _TLS_REASONS:
-            return Refusal(
-                Exit.TLS,
-                f"TLS with Redis at {place} fails ({cause.reason}): see DUMB_REDIS_CA_FILE, "
-                "DUMB_REDIS_CERT_FILE and DUMB_REDIS_KEY_FILE, and whether that port speaks TLS.",
-            )
+    if reason := hopeless_reason(error):
+        return Refusal(Exit.TLS, tls_sentence(place, reason))
     return None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

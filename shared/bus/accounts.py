@@ -52,14 +52,15 @@ class AccountReader:
         """
         keys = self._keys
         answer: Any = await self._look(
-            keys=[
+            args=[
+                username,
+                token_hash,
                 keys.auth_settings,
                 keys.auth_users,
                 keys.auth_tokens,
                 keys.auth_secret,
-                keys.session(family or "-"),
+                keys.session(family) if family else "",
             ],
-            args=[username, token_hash],
         )
         return _parse(answer)
 

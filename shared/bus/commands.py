@@ -69,8 +69,16 @@ class CommandWriter:
             entry["expires_at_ms"] = str(expires_at_ms)
         fields = receipt.to_hash()
         outcome = await self._submit(
-            keys=[keys.command(command_id), keys.commands, keys.supervisor, keys.services],
-            args=[RECEIPT_TTL_S, process_name, len(fields), *_flat(fields), *_flat(entry)],
+            keys=[keys.command(command_id), keys.commands],
+            args=[
+                keys.supervisor,
+                keys.services,
+                RECEIPT_TTL_S,
+                process_name,
+                len(fields),
+                *_flat(fields),
+                *_flat(entry),
+            ],
         )
         if outcome == -1:
             raise SupervisorAwayError("The supervisor is not running, so nothing can be changed.")

@@ -1,22 +1,27 @@
-"""Every Lua script. Each is one atomic step of the protocol and says why it must be atomic."""
+"""Every Lua script. Each is one atomic step of the protocol and says why it must be atomic.
+
+A key that a script only reads comes in ARGV: as one of KEYS it would need the permission to write
+(Redis 7 cannot know what a script does), and deploy/redis/users.acl.in gives that to its writer.
+"""
 
 from typing import Final
 
 # A receipt and its stream entry appear together or not at all, once per id, and only while a
 # supervisor is there to execute it (docs/protocol.md, "Waiting for a receipt").
-# KEYS: receipt, stream, heartbeat, service set.
-# ARGV: ttl, process_name (or ""), n, n field/value pairs of the receipt, then those of the entry.
+# KEYS: receipt, stream.
+# ARGV: heartbeat key, service set key, ttl, process_name (or ""), n, n field/value pairs of the
+# receipt, then those of the entry.
 # Returns: 1 queued, 0 the id exists already, -1 no heartbeat, -2 unknown service.
 SUBMIT: Final = """
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'hash' then return 0 end
-if redis.call('EXISTS', KEYS[3]) == 0 then return -1 end
-if ARGV[2] ~= '' and redis.call('SISMEMBER', KEYS[4], ARGV[2]) == 0 then return -2 end
+if redis.call('EXISTS', ARGV[1]) == 0 then return -1 end
+if ARGV[4] ~= '' and redis.call('SISMEMBER', ARGV[2], ARGV[4]) == 0 then return -2 end
 if kind ~= 'none' then redis.call('DEL', KEYS[1]) end
-local n = tonumber(ARGV[3])
-redis.call('HSET', KEYS[1], unpack(ARGV, 4, 3 + 2 * n))
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4 + 2 * n))
+local n = tonumber(ARGV[5])
+redis.call('HSET', KEYS[1], unpack(ARGV, 6, 5 + 2 * n))
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('XADD', KEYS[2], '*', unpack(ARGV, 6 + 2 * n))
 return 1
 """
 
@@ -87,23 +92,28 @@ return 1
 
 # Everything that a decision about one request needs, at one moment (docs/protocol.md,
 # "Accounts"): never a user of one epoch with the settings of another.
-# KEYS: settings, users, tokens, secret, session. ARGV: username or "", hash of an API token or "".
+# ARGV: username or "", hash of an API token or "", keys of settings, users, tokens, secret, and of
+# a session or "".
 # Returns: settings, number of users, of tokens, secret, account, token, session fields.
 AUTH_LOOK: Final = """
 local account, token, name = false, false, ARGV[1]
+local session = {false, false, false}
 if ARGV[2] ~= '' then
-  token = redis.call('HGET', KEYS[3], ARGV[2])
+  token = redis.call('HGET', ARGV[5], ARGV[2])
   if token then name = cjson.decode(token).owner end
 end
-if name ~= '' then account = redis.call('HGET', KEYS[2], name) end
+if name ~= '' then account = redis.call('HGET', ARGV[4], name) end
+if ARGV[7] ~= '' then
+  session = redis.call('HMGET', ARGV[7], 'username', 'tokens_epoch', 'revoked')
+end
 return {
-  redis.call('HGETALL', KEYS[1]),
-  redis.call('HLEN', KEYS[2]),
-  redis.call('HLEN', KEYS[3]),
-  redis.call('GET', KEYS[4]),
+  redis.call('HGETALL', ARGV[3]),
+  redis.call('HLEN', ARGV[4]),
+  redis.call('HLEN', ARGV[5]),
+  redis.call('GET', ARGV[6]),
   account,
   token,
-  redis.call('HMGET', KEYS[5], 'username', 'tokens_epoch', 'revoked'),
+  session,
 }
 """
 
@@ -111,9 +121,9 @@ return {
 # The token used last may be presented again for some seconds (two tabs at once) and gives the
 # same successor; any other token of the chain that comes back was stolen, or its thief was here
 # first: the whole family ends.
-# KEYS: session, channel. ARGV: presented jti, next jti, its iat, its exp, ttl of the session in
-# seconds, grace in seconds, username and tokens epoch ("" unless the original issued the token:
-# then the first use begins the family).
+# KEYS: session. ARGV: presented jti, next jti, its iat, its exp, ttl of the session in seconds,
+# grace in seconds, username and tokens epoch ("" unless the original issued the token: then the
+# first use begins the family), channel.
 # Returns: {"rotated"}, {"again", jti, iat, exp}, {"reused"} or {"unknown"}.
 SESSION_ROTATE: Final = """
 local t = redis.call('TIME')
@@ -126,7 +136,7 @@ if s[7] and s[1] ~= ARGV[1] then
     return {'again', s[1], s[5], s[6]}
   end
   redis.call('HSET', KEYS[1], 'revoked', 'reuse')
-  redis.call('PUBLISH', KEYS[2], '{}')
+  redis.call('PUBLISH', ARGV[9], '{}')
   return {'reused'}
 end
 if not s[7] then

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -24,13 +25,17 @@ class PrivateRedis:
     Args:
         binary: a redis-server (6.2 or later).
         directory: where its socket, log and append-only file go; made when absent.
+        options: settings of redis.conf beside its own.
     """
 
-    def __init__(self, binary: str, directory: Path) -> None:
+    def __init__(
+        self, binary: str, directory: Path, options: Mapping[str, str] | None = None
+    ) -> None:
         self.binary = binary
         self.directory = directory
         self.port = free_port()
         self.socket_path = directory / "redis.sock"
+        self._options = dict(options or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -119,6 +124,7 @@ class PrivateRedis:
             "appendonly": "yes",
             "save": "",
             "daemonize": "no",
+            **self._options,
         }
         return [part for key, value in options.items() for part in (f"--{key}", value)]
 

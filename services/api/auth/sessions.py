@@ -76,7 +76,7 @@ class Sessions:
         answer = cast(
             "list[bytes]",
             await self._rotate(
-                keys=[self._keys.session(family), self._keys.auth_changed],
+                keys=[self._keys.session(family)],
                 args=[
                     claims.jti or "original",
                     refresh.jti,
@@ -85,6 +85,7 @@ class Sessions:
                     max(self._refresh_s, left) + GRACE_S,
                     GRACE_S,
                     *born,
+                    self._keys.auth_changed,
                 ],
             ),
         )
