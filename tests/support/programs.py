@@ -82,7 +82,10 @@ class Api(Program):
 
     def await_ready(self) -> None:
         """Return once `/readyz` is green."""
-        wait_until_sync(lambda: self.status("/readyz") == 200, timeout=START_S, what=self.printed())
+        try:
+            wait_until_sync(lambda: self.status("/readyz") == 200, timeout=START_S)
+        except TimeoutError:
+            raise AssertionError(f"{self.name} is not ready: {self.printed()}") from None
 
 
 def write_config(home: Path, services: Mapping[str, Any]) -> None:
