@@ -14,11 +14,14 @@ from tests.support.wait import wait_until_sync
 
 pytestmark = pytest.mark.redis
 
+PATHS = ("/environment", "/health", "/process/processes", "/readyz", "/metrics")
+
 
 @pytest.fixture
 def running(acl_redis: AclRedis, place: Path) -> Iterator[Running]:
     found = Running(place / "home", {})
     found.start("supervisor", **acl_redis.environ("supervisor"))
+    found.start("metrics", **acl_redis.environ("metrics"))
     found.start_api(**acl_redis.environ("api"))
     yield found
     found.close()
@@ -32,7 +35,7 @@ def test_nothing_that_the_programs_need_is_refused(running: Running, acl_redis: 
     _configuration(http)
     _sockets(running, pair["access_token"])
     _streams(acl_redis, http)
-    for path in ("/environment", "/health", "/process/processes", "/readyz"):
+    for path in PATHS:
         ok(http.get(path))
     assert status(http) == "running"
     ok(http.post("/process/stop-service", json={"process_name": WEB}))
@@ -93,6 +96,8 @@ def _sockets(running: Running, token: str) -> None:
         assert WEB in str(socket.recv(timeout=10))
     with connect(f"{base}/ws/logs?backlog=5&token={token}") as socket:
         assert socket.recv(timeout=10)
+    with connect(f"{base}/ws/metrics?token={token}") as socket:
+        assert "cpu" in str(socket.recv(timeout=10))
 
 
 def _streams(acl_redis: AclRedis, http: httpx.Client) -> None:
