@@ -6,12 +6,19 @@ import os
 from dataclasses import dataclass
 
 from services.supervisor.capture import Capture
-from services.supervisor.effects import Effects
+from services.supervisor.effects import Effects, Tell
+from services.supervisor.env_copy import copy_env
+from services.supervisor.fleet.waits import wait_for_all
+from services.supervisor.fleet.wanted import waits_of
 from services.supervisor.logs import encoded
 from services.supervisor.probes.port import answers
 from services.supervisor.process import Process
 from services.supervisor.spawn import LaunchError, LaunchSpec, build_spec, start_process
 from services.supervisor.statebook import StateBook
+from services.supervisor.stopper import Report
+from shared.config.placeholders import fill
+from shared.config.services import walk_services
+from shared.config.timing import wait_limit_s
 from shared.logformat import LineFormatter
 
 
@@ -34,6 +41,24 @@ class Launcher:
     def spec(self) -> LaunchSpec:
         """The block, resolved. Raises `LaunchError`."""
         return build_spec(self._book.service, self._effects.surroundings())
+
+    async def prepare(self, tell: Tell, report: Report) -> None:
+        """Wait for what the block wants to be there first, then copy what it wants copied.
+
+        Raises:
+            LaunchError: it took too long, or cannot be done.
+        """
+        service, around = self._book.service, self._effects.surroundings()
+        names = around.placeholders()
+        try:
+            waits = waits_of(service, walk_services(dict(around.top)), names)
+        except ValueError as error:
+            raise LaunchError(f"'{service.process_name}' cannot wait: {error}.") from error
+        await wait_for_all(waits, tell, wait_limit_s(service))
+        if service.block.get("env_copy"):
+            report(
+                await copy_env(fill(service.block["env_copy"], service.block, names), self.spec())
+            )
 
     async def spawn(self, instance: str) -> Launched:
         """Journal the spawn, then do it; take it back when it will not be.

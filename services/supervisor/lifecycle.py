@@ -12,12 +12,13 @@ from typing import Any, Final
 from services.supervisor.capture import Capture
 from services.supervisor.effects import Effects, HeldError
 from services.supervisor.failure import best_line, describe_exit
+from services.supervisor.fleet.health_plan import HealthPlan, Planner
 from services.supervisor.fleet.options import expected_exits
 from services.supervisor.identity import Identity, members, since_boot, start_ticks
 from services.supervisor.journal import JournalError
 from services.supervisor.launching import Launched, Launcher
-from services.supervisor.probes.port import wait_until_answers
 from services.supervisor.process import Exit, Process
+from services.supervisor.readiness import Readiness
 from services.supervisor.spawn import LaunchError, LaunchSpec, stop_policy
 from services.supervisor.statebook import StateBook
 from services.supervisor.stopper import Report, end_survivors, stop
@@ -53,6 +54,7 @@ class Lifecycle:
         """When the process was started or adopted, in seconds since boot."""
         self._effects = effects
         self._launcher = Launcher(self.book, effects)
+        self._planner = Planner(effects.surroundings)
         self._process: Process | None = None
         self._capture: Capture | None = None
         self._late: asyncio.Task[None] | None = None
@@ -72,6 +74,16 @@ class Lifecycle:
     def alive(self) -> bool:
         """Whether the process that we know exists."""
         return self._process is not None
+
+    @property
+    def health_plan(self) -> HealthPlan:
+        """How the process that runs now is checked."""
+        return self._planner.plan(self.service)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it lives and was not ready in time."""
+        return self._late is not None and self.state.status is _S.STARTING
 
     def configure(self, service: ServiceBlock) -> None:
         """Take over a changed block; a running process keeps what it was started with."""
@@ -185,6 +197,7 @@ class Lifecycle:
         try:
             await self._settle()
             await self._effects.others.admit(self.service, self._waiting, pull=pull)
+            await self._launcher.prepare(self._waiting, self.report)
             launched = await self._launcher.spawn(secrets.token_hex(8))
         except HeldError as error:
             self._waiting(error.what)
@@ -218,6 +231,7 @@ class Lifecycle:
         """Without a wait: a process whose pid is not journalled yet has no time for one."""
         process = launched.process
         self._capture, self._process = launched.capture, process
+        self._planner.began(self.service, launched.spec)
         self.book.identity = process.identity
         self.launched_at = since_boot()
         ports = ", ".join(map(str, launched.spec.ports))
@@ -255,13 +269,15 @@ class Lifecycle:
         Raises:
             OperationError: it ended otherwise, or took too long.
         """
-        if spec.start_window_s <= 0 and not spec.ports:
+        start = self.health_plan.start
+        if spec.start_window_s <= 0 and not spec.ports and start is None:
             if process.ended.is_set():
                 return self._verdict()
             self._ready()
             return ""
         self._cancel_late()
-        ready = asyncio.get_running_loop().create_task(_ready(spec))
+        readiness = Readiness(spec, start)
+        ready = asyncio.get_running_loop().create_task(readiness.reached())
         ended = asyncio.get_running_loop().create_task(process.ended.wait())
         try:
             await asyncio.wait(
@@ -277,12 +293,12 @@ class Lifecycle:
         finally:
             ready.cancel()
             ended.cancel()
-        self._late = asyncio.get_running_loop().create_task(self._ready_late(process, spec))
-        ports = ", ".join(map(str, spec.ports))
+        self._late = asyncio.get_running_loop().create_task(self._ready_late(process, readiness))
+        self.book.note(health="unhealthy", health_reason=readiness.missing)
         raise OperationError(
-            f"Port {ports} of '{self.state.process_name}' did not answer within "
-            f"{spec.start_timeout_s:g} s. The process (pid {process.identity.pid}) keeps running "
-            f"and counts as started once it answers."
+            f"'{self.state.process_name}' was not ready within {spec.start_timeout_s:g} s: "
+            f"{readiness.missing}. The process (pid {process.identity.pid}) keeps running and "
+            f"counts as started once it is ready."
         )
 
     def _verdict(self) -> str:
@@ -296,8 +312,9 @@ class Lifecycle:
             self.book.change(_S.RUNNING, ready_at=time.time())
             self.report("ready")
 
-    async def _ready_late(self, process: Process, spec: LaunchSpec) -> None:
-        await _ready(spec)
+    async def _ready_late(self, process: Process, readiness: Readiness) -> None:
+        await readiness.reached()
+        self._late = None
         if self._process is process:
             self._ready()
 
@@ -393,6 +410,7 @@ class Lifecycle:
         capture = self._launcher.open_capture(generation)
         self._capture = capture
         self._process = process = Process(identity, pidfd, None)
+        self._planner.began(self.service)
         fields: dict[str, Any] = {"pid": identity.pid, "generation": generation}
         status = self.state.status
         if status not in ALIVE:  # a spawn whose pid nobody had time to write down
@@ -434,12 +452,6 @@ class Lifecycle:
         if self._capture is not None:
             self._capture.drain()
             self._capture.detach()
-
-
-async def _ready(spec: LaunchSpec) -> None:
-    await asyncio.sleep(spec.start_window_s)
-    for port in spec.ports:
-        await wait_until_answers(spec.host, port)
 
 
 def nobody(_what: str) -> None:

@@ -156,7 +156,7 @@ def start_process(spec: LaunchSpec, instance: str, stdout: int, stderr: int) -> 
     Raises:
         LaunchError: the kernel refused; the sentence carries its reason.
     """
-    argv = [*_drop_privileges(spec), *spec.argv]
+    argv = [*drop_privileges(spec.uid, spec.gid), *spec.argv]
     env = {**spec.env, INSTANCE_VARIABLE: instance}
     try:
         popen = subprocess.Popen(
@@ -184,17 +184,22 @@ class Spawned:
     identity: Identity
 
 
-def _drop_privileges(spec: LaunchSpec) -> list[str]:
-    if spec.uid is None and spec.gid is None:
+def drop_privileges(uid: int | None, gid: int | None) -> list[str]:
+    """What stands in front of a command to become that user and group; [] for nobody else.
+
+    Raises:
+        LaunchError: setpriv is missing.
+    """
+    if uid is None and gid is None:
         return []
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise LaunchError("setpriv (package util-linux) is needed to run a service as puid/pgid.")
     argv = [setpriv, "--clear-groups"]
-    if spec.uid is not None:
-        argv.append(f"--reuid={spec.uid}")
-    if spec.gid is not None:
-        argv.append(f"--regid={spec.gid}")
+    if uid is not None:
+        argv.append(f"--reuid={uid}")
+    if gid is not None:
+        argv.append(f"--regid={gid}")
     return [*argv, "--"]
 
 
@@ -239,7 +244,7 @@ def _make_directory(path: Path, uid: int | None, gid: int | None) -> None:
     missing = [place for place in (path, *path.parents) if not place.exists()]
     try:
         for place in reversed(missing):
-            place.mkdir()
+            place.mkdir(exist_ok=True)  # its program may make it at the same moment
             os.chown(place, -1 if uid is None else uid, -1 if gid is None else gid)
     except OSError as error:
         raise LaunchError(f"The config_dir {path} cannot be made: {error.strerror}.") from error

@@ -9,6 +9,7 @@ from services.supervisor.identity import Identity, boot_id
 from services.supervisor.journal import Journal
 from services.supervisor.machine import READINESS, change, health_of
 from services.supervisor.outbox import Outbox
+from services.supervisor.probes.verdict import Verdict
 from services.supervisor.spawn import configured_ports
 from shared.config.services import ServiceBlock
 from shared.models.service import ServiceState
@@ -71,6 +72,16 @@ class StateBook:
     def note(self, **fields: Any) -> None:
         """Change fields and not the status."""
         self.change(self.state.status, **fields)
+
+    def found(self, verdict: Verdict, readiness: str) -> None:
+        """A health check says something else than before."""
+        self.note(
+            health=verdict.health.value,
+            health_reason=verdict.reason,
+            health_details=verdict.details,
+            health_checked_at=time.time(),
+            restart=replace(self.state.restart, readiness_state=readiness),
+        )
 
     def count(self, **counters: Any) -> None:
         """Change counters of `RestartStats`, if they are other ones."""

@@ -5,10 +5,12 @@ missing everywhere, as the original's files have it.
 """
 
 import math
+import re
 import shlex
 import signal
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 Check = Callable[[Any], str]
 
@@ -111,10 +113,92 @@ def url_waits(value: Any) -> str:
     for item in _entries(value):
         if not isinstance(item, dict) or not isinstance(item.get("url"), str):
             return "must be a list of objects with a 'url'"
-        why = seconds(item.get("timeout"))
-        if why:
-            return f"'timeout' {why}"
+        for key, check in _URL_FIELDS.items():
+            why = check(item.get(key))
+            if why:
+                return f"'{key}' {why}"
     return ""
+
+
+def url(value: Any) -> str:
+    """An address that a probe can ask; a placeholder may stand anywhere in it."""
+    if _URL.fullmatch(value):
+        try:
+            if urlsplit(value).port != 0:
+                return ""
+        except ValueError:
+            if "{" in value:
+                return ""
+    return "must be an address such as http://127.0.0.1:8080/ping"
+
+
+def http_method(value: Any) -> str:
+    """The name of a method."""
+    good = value is None or (isinstance(value, str) and _TOKEN.fullmatch(value))
+    return "" if good else "must be the name of a method, such as GET"
+
+
+def http_headers(value: Any) -> str:
+    """An object of header fields, each on one line."""
+    if value is None:
+        return ""
+    if not isinstance(value, dict):
+        return "must be an object of header fields"
+    for name, item in value.items():
+        plain = type(item) is int or (isinstance(item, str) and item.isprintable())
+        if not _TOKEN.fullmatch(name) or not plain:
+            return f"'{name[:100]}' cannot be a header field"
+    return ""
+
+
+def http_auth(value: Any) -> str:
+    """User and password for basic authentication."""
+    if value is None:
+        return ""
+    texts = isinstance(value, dict) and all(
+        isinstance(value.get(key) or "", str) for key in ("user", "password")
+    )
+    if texts and ":" not in (value.get("user") or ""):
+        return ""
+    return "must be an object with 'user' (without a colon) and 'password'"
+
+
+_URL: Final = re.compile(r"https?://[^\s/?#]+[!-~]*")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_URL_FIELDS: Final[dict[str, Check]] = {
+    "url": url,
+    "timeout": seconds,
+    "auth": http_auth,
+    "probe_method": http_method,
+    "probe_headers": http_headers,
+    "expected_json_path": text,
+}
+
+
+def restart(value: Any) -> str:
+    good = value is None or isinstance(value, bool) or value in ("auto", "no")
+    return "" if good else "must be auto or no"
+
+
+def exit_codes(value: Any) -> str:
+    for code in value if isinstance(value, list) else [value]:
+        if integer(code, 0, 255):
+            return "must be an exit code from 0 to 255, or a list of them"
+    return ""
+
+
+def on_dependency_restart(value: Any) -> str:
+    good = value is None or value in ("restart", "reprobe", "ignore")
+    return "" if good else "must be restart, reprobe or ignore"
+
+
+def env_copy(value: Any) -> str:
+    if value is None or value == {}:
+        return ""
+    paths = value.values() if isinstance(value, dict) else ()
+    if not paths or not all(isinstance(value.get(key), str) for key in ("source", "destination")):
+        return "must be an object with a 'source' and a 'destination'"
+    return next((why for path in paths if (why := text(path))), "")
 
 
 def _entries(value: Any) -> list[Any]:
@@ -146,4 +230,9 @@ FIELD_CHECKS: Final[dict[str, Check]] = {
     "stop_signal": stop_signal,
     "stop_attempts": attempts,
     "stop_wait": seconds,
+    "wait_timeout": seconds,
+    "env_copy": env_copy,
+    "restart": restart,
+    "expected_exit": exit_codes,
+    "on_dependency_restart": on_dependency_restart,
 }

@@ -8,6 +8,12 @@ from shared.redaction import is_secret_key
 Schema = dict[str, Any]
 
 
+def title_of(key: str) -> str:
+    """`auto_update_mode` as people read it: `Auto update mode`."""
+    words = re.sub(r"[_-]+", " ", key).strip()
+    return words[:1].upper() + words[1:]
+
+
 def _boolean(description: str, default: bool = False) -> Schema:
     return {"type": "boolean", "default": default, "description": description}
 
@@ -49,8 +55,52 @@ def _object(description: str) -> Schema:
     return {"type": ["object", "null"], "description": description}
 
 
+def _probe(description: str) -> Schema:
+    """One form for every kind: a field that a kind does not know is ignored by it."""
+    return {
+        "type": ["object", "null"],
+        "description": description,
+        "required": ["kind"],
+        "properties": {key: {"title": title_of(key), **schema} for key, schema in _PROBE.items()},
+    }
+
+
 _TEXTS: Final[Schema] = {"type": "string"}
 _TIME: Final = r"^(?:[01]?\d|2[0-3]):[0-5]\d$"
+
+_PROBE: Final[dict[str, Schema]] = {
+    "kind": {
+        "type": "string",
+        "enum": ["http", "tcp", "exec", "port", "process"],
+        "description": "`port`: every configured port answers; `process`: the process lives",
+    },
+    "interval": _seconds("Between two checks", 10) | {"minimum": 0.1},
+    "timeout": _seconds("For one check") | {"minimum": 0.1},
+    "failure_threshold": _whole("Failed checks in a row until it counts", 1, 100, default=1),
+    "success_threshold": _whole("Good checks in a row until it counts", 1, 100, default=1),
+    "host": _text("Where it is asked; default the service's host", None),
+    "port": {
+        "type": ["integer", "string", "null"],
+        "description": "The port that is asked, or {field}; http: default the service's port",
+    },
+    "path": _text("http: path and query", "/"),
+    "method": _text("http: method", "GET"),
+    "headers": _object("http: header fields that are sent"),
+    "auth": _object("http: `user` and `password`, sent as basic authentication"),
+    "status": {
+        "type": ["integer", "array", "null"],
+        "items": {"type": "integer", "minimum": 100, "maximum": 599},
+        "description": "http: the accepted codes; default what a code usually means",
+    },
+    "contains": _text("http: text that the answer must hold"),
+    "json_field": _text("http: dotted path that the answer, as JSON, must have"),
+    "json_value": {"description": "http: what stands at `json_field`; default anything"},
+    "command": {
+        "type": ["array", "string", "null"],
+        "items": _TEXTS,
+        "description": "exec: the arguments; exit code 0 is healthy; no shell runs",
+    },
+}
 
 FORM: Final[dict[str, Schema]] = {
     "enabled": _boolean("Started with the supervisor"),
@@ -107,7 +157,48 @@ FORM: Final[dict[str, Schema]] = {
     "wait_for_url": {
         "type": ["array", "object", "string", "null"],
         "description": "Addresses that must answer before the start",
-        "items": {"type": "object", "properties": {"url": {"type": "string", "format": "uri"}}},
+        "items": {
+            "type": "object",
+            "required": ["url"],
+            "properties": {
+                "url": {"type": "string", "format": "uri"},
+                "auth": _object("`user` and `password`, sent as basic authentication"),
+                "probe_method": _text("Method; default GET, for WebDAV PROPFIND", None),
+                "probe_headers": _object("Header fields that are sent"),
+                "timeout": _seconds("For one attempt", 10),
+                "expected_json_path": _text("Dotted path that the answer must have"),
+            },
+        },
+    },
+    "wait_timeout": _seconds(
+        "How long all `wait_for_…` together may take; default 600 s for URLs, else no limit"
+    ),
+    "health": {
+        "type": ["object", "null"],
+        "description": "How it is checked; default: its ports, and what is known of the service",
+        "properties": {
+            "readiness": _probe("Decides whether it is ready"),
+            "liveness": _probe("Decides whether it is healthy, or is restarted"),
+            "start_period": _seconds("After a start, in which failed checks do not count", 0),
+        },
+    },
+    "restart": {
+        "type": ["string", "boolean", "null"],
+        "enum": ["auto", "no", True, False, None],
+        "default": "auto",
+        "description": "`no`: never restarted by itself; `auto`: as `dumb.auto_restart` says",
+    },
+    "expected_exit": {
+        "type": ["array", "integer", "null"],
+        "items": {"type": "integer", "minimum": 0, "maximum": 255},
+        "default": [],
+        "description": "Exit codes that mean that it has done its work",
+    },
+    "on_dependency_restart": {
+        "type": ["string", "null"],
+        "enum": ["reprobe", "restart", "ignore", None],
+        "default": "reprobe",
+        "description": "What it does when a service that it needs was started anew",
     },
     "depends_on": {
         "type": ["object", "null"],
@@ -201,9 +292,3 @@ def field_schema(key: str) -> Schema:
     if is_secret_key(key) and "string" in schema.get("type", ()):
         schema |= {"format": "password", "writeOnly": False}
     return schema
-
-
-def title_of(key: str) -> str:
-    """`auto_update_mode` as people read it: `Auto update mode`."""
-    words = re.sub(r"[_-]+", " ", key).strip()
-    return words[:1].upper() + words[1:]

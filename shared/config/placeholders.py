@@ -16,6 +16,11 @@ Fields = Mapping[str, Any]
 _T = TypeVar("_T")
 
 
+def is_placeholder(text: str) -> bool:
+    """Whether all of it is one field: `{port}`."""
+    return _FIELD.fullmatch(text) is not None
+
+
 def global_fields(
     tree: Fields, *, python: str, project: str, dumb_home: str
 ) -> dict[str, str | int | float | bool]:

@@ -21,6 +21,13 @@ KILL_WAIT_S: Final = 5.0
 
 DEFAULT_START_TIMEOUT_S: Final = 120.0
 DEFAULT_START_WINDOW_S: Final = 1.0
+DEFAULT_WAIT_S: Final = 600.0
+"""How long the addresses that a service waits for may take together (contract lifecycle 2). A
+start that waits for something without a limit is answered after as long, too."""
+
+WAIT_KEYS: Final = ("wait_for_dir", "wait_for_mounts", "wait_for_tcp", "wait_for_url")
+WAITING_KEYS: Final = frozenset({"plex", "jellyfin", "emby", "prowlarr", "tautulli", "seerr"})
+"""Services that wait for others by themselves (contract lifecycle 6)."""
 
 
 def start_window_s(service: ServiceBlock, *, has_ports: bool) -> float:
@@ -32,6 +39,12 @@ def start_window_s(service: ServiceBlock, *, has_ports: bool) -> float:
 def start_timeout_s(service: ServiceBlock) -> float:
     """Seconds that its ports have to answer."""
     return _number(service, "start_timeout", DEFAULT_START_TIMEOUT_S, 0.1, 86400)
+
+
+def wait_limit_s(service: ServiceBlock) -> float | None:
+    """Seconds that everything it waits for may take together; None: no such limit."""
+    value = service.block.get("wait_timeout")
+    return _number(service, "wait_timeout", 0, 0, 86400) or None if value is not None else None
 
 
 def stop_attempts(service: ServiceBlock) -> tuple[int, float]:
@@ -47,7 +60,17 @@ def start_budget_s(service: ServiceBlock | None) -> float:
     """The longest that a start may take; None stands for a service of which nothing is known."""
     if service is None:
         return DEFAULT_START_WINDOW_S + DEFAULT_START_TIMEOUT_S
-    return start_window_s(service, has_ports=False) + start_timeout_s(service)
+    start = start_window_s(service, has_ports=False) + start_timeout_s(service)
+    return start + (_wait_budget_s(service) if _waits(service) else 0)
+
+
+def _waits(service: ServiceBlock) -> bool:
+    return service.config_key in WAITING_KEYS or any(service.block.get(key) for key in WAIT_KEYS)
+
+
+def _wait_budget_s(service: ServiceBlock) -> float:
+    limit = wait_limit_s(service)
+    return DEFAULT_WAIT_S if limit is None else limit
 
 
 def stop_budget_s(service: ServiceBlock | None) -> float:

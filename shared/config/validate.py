@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from shared.config.conform import misfits
 from shared.config.fields import FIELD_CHECKS, MAX_ID, integer, port
+from shared.config.health import health_problems
 from shared.config.schema import config_schema, service_schema
 from shared.config.services import Block, iter_blocks
 from shared.config.sizes import parse_size
@@ -71,6 +72,8 @@ def _block(path: tuple[str, ...], block: Block) -> Iterator[Problem]:
             why = check(block[key])
             if why:
                 yield (*path, key), why
+    for below, why in health_problems(block.get("health")):
+        yield (*path, "health", *below), why
 
 
 def _name(

@@ -138,7 +138,7 @@ def test_a_taken_port_is_noticed_before_the_start(boss: Boss) -> None:
 def test_a_late_port_is_a_failed_start_and_a_running_service(boss: Boss) -> None:
     receipt = boss.run("start", "late")
     assert receipt["status"] == "failed"
-    assert "did not answer within 0.1 s" in receipt["detail"]
+    assert "was not ready within 0.1 s" in receipt["detail"]
     assert boss.service("late")["status"] == "starting"
     boss.open_gate("late")
     boss.wait_status("late", "running")

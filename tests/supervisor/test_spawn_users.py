@@ -45,13 +45,13 @@ def test_nobody_but_root_becomes_somebody(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     spec = build_spec(service(command=["sh"]), around(tmp_path, puid=5, pgid=5))
     assert (spec.uid, spec.gid) == (None, None)
-    assert spawn._drop_privileges(spec) == []
+    assert spawn.drop_privileges(spec.uid, spec.gid) == []
 
 
 @as_root
 def test_privileges_are_dropped_by_an_exec(tmp_path: Path) -> None:
     spec = build_spec(service(command=["sh"]), around(tmp_path, puid=5, pgid=6))
-    setpriv, *rest = spawn._drop_privileges(spec)
+    setpriv, *rest = spawn.drop_privileges(spec.uid, spec.gid)
     assert os.access(setpriv, os.X_OK)
     assert rest == ["--clear-groups", "--reuid=5", "--regid=6", "--"]
 
@@ -63,7 +63,7 @@ def test_without_setpriv_the_sentence_says_so(
     spec = build_spec(service(command=["sh"]), around(tmp_path, puid=5))
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     with pytest.raises(LaunchError, match="setpriv"):
-        spawn._drop_privileges(spec)
+        spawn.drop_privileges(spec.uid, spec.gid)
 
 
 @as_root

@@ -1,0 +1,198 @@
+"""Watches every running service: checks spread over time, results kept in its state."""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.supervisor.fleet.health_plan import DEFAULT_INTERVAL_S, HealthPlan, Role
+from services.supervisor.fleet.policy import RestartPolicy
+from services.supervisor.identity import since_boot
+from services.supervisor.probes.verdict import Health, Verdict
+from services.supervisor.unit import Unit
+from shared.states import ServiceStatus
+
+_log = logging.getLogger(__name__)
+
+GOLDEN: Final = 0.6180339887
+"""Multiples of it, without their whole part, spread evenly however many there are."""
+_VOLATILE: Final = "latency_ms"
+
+PolicyOf = Callable[[str], RestartPolicy | None]
+Checked = Callable[..., None]
+"""`Restarter.checked`."""
+
+
+class HealthMonitor:
+    """One task per service that runs; none while it stops."""
+
+    def __init__(self, policy: PolicyOf, checked: Checked) -> None:
+        self._policy = policy
+        self._checked = checked
+        self._watches: dict[str, tuple[int, asyncio.Task[None]]] = {}
+        self._numbers = itertools.count()
+
+    def changed(self, unit: Unit) -> None:
+        """The state of a service changed: begin or end to watch it."""
+        name, state = unit.name, unit.state
+        known = self._watches.get(name)
+        wanted = state.status is ServiceStatus.RUNNING or unit.lifecycle.overdue
+        if known is not None and (not wanted or known[0] != state.generation):
+            del self._watches[name]
+            known[1].cancel()
+            known = None
+        if wanted and known is None:
+            task = asyncio.get_running_loop().create_task(self._watch(unit, state.generation))
+            self._watches[name] = (state.generation, task)
+
+    def close(self) -> None:
+        """Check nothing any more."""
+        for _, task in self._watches.values():
+            task.cancel()
+        self._watches.clear()
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """The services that are watched now."""
+        return frozenset(self._watches)
+
+    # -- one service -----------------------------------------------------------------------
+
+    async def _watch(self, unit: Unit, generation: int) -> None:
+        watch = _Watch(unit, generation, self._policy, self._checked)
+        offset = next(self._numbers) * GOLDEN % 1
+        await asyncio.sleep(watch.interval_s * offset)
+        while True:
+            began = time.monotonic()
+            try:
+                await watch.check()
+            except Exception:  # noqa: BLE001 - an edge: a fault of ours must not end all checks
+                _log.exception("checking the health of %s failed", unit.name)
+            took = time.monotonic() - began
+            await asyncio.sleep(max(watch.interval_s - took, watch.interval_s / 10))
+
+
+@dataclass(slots=True)
+class _Streak:
+    """What is believed of a role, and how often in a row it was contradicted."""
+
+    good: bool = True
+    against: int = 0
+
+    def take(self, role: Role, *, good: bool) -> bool:
+        """Whether the news is believed."""
+        if good is self.good:
+            self.against = 0
+            return True
+        self.against += 1
+        if self.against < (role.successes if good else role.failures):
+            return False
+        self.good, self.against = good, 0
+        return True
+
+
+class _Watch:
+    """The checks of one generation."""
+
+    def __init__(self, unit: Unit, generation: int, policy: PolicyOf, checked: Checked) -> None:
+        self._unit = unit
+        self._generation = generation
+        self._policy = policy
+        self._checked = checked
+        self._alive, self._usable = _Streak(), _Streak()
+        self._was_well = False
+        self._counted_at = 0.0
+
+    @property
+    def plan(self) -> HealthPlan:
+        """As it is configured now."""
+        return self._unit.lifecycle.health_plan
+
+    @property
+    def interval_s(self) -> float:
+        """Between two checks: as configured, else no longer than restarts need it."""
+        plan = self.plan
+        own = [r.interval_s for r in (plan.liveness, plan.readiness) if r and r.interval_s]
+        return min(own) if own else min(DEFAULT_INTERVAL_S, self._counting_s or DEFAULT_INTERVAL_S)
+
+    @property
+    def _counting_s(self) -> float | None:
+        """Between two checks that count for a restart; None: none does."""
+        policy = self._policy(self._unit.name)
+        if policy is None or policy.healthcheck_interval_s <= 0:
+            return None
+        return self.plan.liveness.interval_s or policy.healthcheck_interval_s
+
+    def _current(self) -> bool:
+        state = self._unit.state
+        return state.generation == self._generation and (
+            state.status is ServiceStatus.RUNNING or self._unit.lifecycle.overdue
+        )
+
+    async def check(self) -> None:
+        """Ask, then write down what is other than before. Late news are dropped."""
+        plan = self.plan
+        verdict = await plan.liveness.check()
+        usable = await plan.readiness.check() if plan.readiness is not None else None
+        if not self._current():
+            return
+        if plan.readiness is not None and usable is not None:
+            self._usable.take(plan.readiness, good=usable.ready)
+        verdict = self._in_start_period(plan, verdict)
+        bad = verdict.health is Health.UNHEALTHY
+        if self._alive.take(plan.liveness, good=not bad):
+            if not bad and usable is not None and not self._usable.good:
+                verdict = Verdict(Health.DEGRADED, f"Not ready: {usable.reason}", usable.details)
+            self._write(verdict)
+            self._count(verdict)
+
+    def _in_start_period(self, plan: HealthPlan, verdict: Verdict) -> Verdict:
+        """Right after a start a failure means that it is not there yet."""
+        if verdict.health is not Health.UNHEALTHY:
+            self._was_well = True
+            return verdict
+        age = since_boot() - self._unit.lifecycle.launched_at
+        if self._was_well or age >= plan.start_period_s:
+            return verdict
+        return Verdict(Health.STARTING, verdict.reason, verdict.details)
+
+    def _write(self, verdict: Verdict) -> None:
+        state = self._unit.state
+        readiness = self._readiness(verdict)
+        restart = state.restart
+        same = (
+            state.health == verdict.health
+            and state.health_reason == verdict.reason
+            and _steady(state.health_details) == _steady(verdict.details)
+            and restart.readiness_state == readiness
+        )
+        if not same:
+            self._unit.lifecycle.book.found(verdict, readiness)
+
+    def _readiness(self, verdict: Verdict) -> str:
+        """`readiness_state` of RestartStats."""
+        if verdict.health is Health.UNHEALTHY and not self._unit.lifecycle.overdue:
+            return "unhealthy"
+        running = self._unit.state.status is ServiceStatus.RUNNING
+        return "ready" if running and verdict.ready and self._usable.good else "starting"
+
+    def _count(self, verdict: Verdict) -> None:
+        """Tell whoever restarts. Good news at once, bad news as often as the policy wants it."""
+        every = self._counting_s
+        if every is None:
+            return
+        counts = verdict.health is Health.UNHEALTHY
+        if counts:
+            now = time.monotonic()
+            if now - self._counted_at < every * 0.95:
+                return
+            self._counted_at = now
+        self._checked(self._unit, healthy=verdict.ready, counts=counts, reason=verdict.reason)
+
+
+def _steady(details: dict[str, Any] | None) -> dict[str, Any]:
+    """Without what is another one each time."""
+    return {key: value for key, value in (details or {}).items() if key != _VOLATILE}

@@ -1,0 +1,38 @@
+"""When a process that was just started counts as ready: window, ports, its own word."""
+
+import asyncio
+from typing import Final
+
+from services.supervisor.probes.check import Check
+from services.supervisor.probes.port import wait_until_answers
+from services.supervisor.spawn import LaunchSpec
+
+_FIRST_PAUSE_S: Final = 0.02
+_GROWTH: Final = 1.5
+_LONGEST_PAUSE_S: Final = 1.0
+
+
+class Readiness:
+    """One wait for it. `missing` says what is not there yet."""
+
+    def __init__(self, spec: LaunchSpec, check: Check | None) -> None:
+        self._spec = spec
+        self._check = check
+        self.missing = ""
+
+    async def reached(self) -> None:
+        """Return when it is ready; cancel it for a deadline."""
+        spec = self._spec
+        self.missing = f"it must live for {spec.start_window_s:g} s"
+        await asyncio.sleep(spec.start_window_s)
+        for port in spec.ports:
+            self.missing = f"port {port} does not answer"
+            await wait_until_answers(spec.host, port)
+        pause = _FIRST_PAUSE_S
+        while self._check is not None:
+            verdict = await self._check()
+            if verdict.ready:
+                return
+            self.missing = verdict.reason or verdict.health.value
+            await asyncio.sleep(pause)
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE_S)
