@@ -176,7 +176,7 @@ def _postgres(block: Block, spec: LaunchSpec, person: Person) -> Check | None:
     if not spec.ports:
         return None
     beside = PurePath(spec.argv[0]).parent
-    path = f"{person.env.get('PATH', '')}:{beside}".strip(":")
+    path = f"{beside}:{person.env.get('PATH', '')}".rstrip(":")
     seeing = Person({**person.env, "PATH": path}, person.cwd, person.uid, person.gid)
     seconds = str(int(TIMEOUT_S))
     argv = ("pg_isready", "-q", "-h", spec.host, "-p", str(spec.ports[0]), "-t", seconds)

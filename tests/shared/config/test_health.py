@@ -41,8 +41,14 @@ def paths(health: Any) -> list[str]:
         ({"liveness": {"kind": "exec", "command": "a 'b"}}, "svc.health.liveness.command"),
         ({"liveness": {"kind": "port", "interval": 0}}, "svc.health.liveness.interval"),
         ({"liveness": {"kind": "port", "timeout": "1"}}, "svc.health.liveness.timeout"),
-        ({"liveness": {"kind": "port", "failure_threshold": 0}}, "svc.health.liveness.failure_threshold"),
-        ({"liveness": {"kind": "port", "success_threshold": 1.5}}, "svc.health.liveness.success_threshold"),
+        (
+            {"liveness": {"kind": "port", "failure_threshold": 0}},
+            "svc.health.liveness.failure_threshold",
+        ),
+        (
+            {"liveness": {"kind": "port", "success_threshold": 1.5}},
+            "svc.health.liveness.success_threshold",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused_at_its_key(health: Any, path: str) -> None:

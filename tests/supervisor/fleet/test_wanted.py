@@ -34,7 +34,7 @@ def test_the_fields_in_the_contracts_order() -> None:
             {"url": "http://u:p@h:{port}/x?token=secret", "expected_json_path": "a.b"},
             {"url": "http://h/dav/files", "auth": {"user": "u", "password": "p"}, "timeout": 3},
         ],
-        "wait_for_tcp": {"host": "0.0.0.0", "port": 5432, "name": "db", "timeout": 1},
+        "wait_for_tcp": {"host": "", "port": 5432, "name": "db", "timeout": 1},
         "wait_for_mounts": ["/mnt/x/", "/mnt/../data", "/mnt/x"],
         "wait_for_dir": "{data_root}/d",
     }
@@ -77,7 +77,7 @@ def test_method_and_headers_can_be_told() -> None:
 
 
 def test_nothing_is_waited_for_by_default() -> None:
-    block = {
+    block: dict[str, Any] = {
         "process_name": "A",
         "wait_for_dir": "",
         "wait_for_url": None,
@@ -88,14 +88,15 @@ def test_nothing_is_waited_for_by_default() -> None:
 
 @pytest.mark.parametrize("media", ["plex", "jellyfin", "emby"])
 def test_media_servers_wait_for_the_mounts_of_others(media: str) -> None:
-    tree = {
+    on = {"enabled": True}
+    tree: dict[str, Any] = {
         media: {"process_name": "Media", "enabled": True, "wait_for_mounts": ["/mnt/rd"]},
         "rclone": {
             "instances": {
-                "RD": {"process_name": "r1", "enabled": True, "mount_dir": "/mnt", "mount_name": "rd"},
-                "AD": {"process_name": "r2", "enabled": True, "mount_dir": "/mnt/", "mount_name": "ad"},
+                "RD": {"process_name": "r1", **on, "mount_dir": "/mnt", "mount_name": "rd"},
+                "AD": {"process_name": "r2", **on, "mount_dir": "/mnt/", "mount_name": "ad"},
                 "off": {"process_name": "r3", "mount_dir": "/mnt", "mount_name": "off"},
-                "half": {"process_name": "r4", "enabled": True, "mount_dir": "/mnt"},
+                "half": {"process_name": "r4", **on, "mount_dir": "/mnt"},
             }
         },
         "decypharr": {
