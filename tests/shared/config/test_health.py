@@ -10,7 +10,7 @@ from shared.config.validate import problems
 
 def paths(health: Any) -> list[str]:
     tree = {"svc": {"process_name": "Svc", "health": health}}
-    return [error.path for error in problems(tree)]
+    return [".".join(error.keys) for error in problems(tree)]
 
 
 @pytest.mark.parametrize(
