@@ -33,6 +33,7 @@ from services.api.routes import (
     config_versions,
     docs,
     environment,
+    fleet,
     health,
     history,
     logs,
@@ -91,7 +92,7 @@ def create_app(
     install_errors(app)
     install_auth_errors(app)
     accounts = (auth, auth_users, auth_tokens)
-    services = (process, process_list, actions, offers, commands, logs)
+    services = (process, process_list, fleet, actions, offers, commands, logs)
     settings = (config, config_schema, config_versions, service_config, service_ui)
     for part in (*accounts, *services, *settings, history, health, environment, metrics, docs):
         app.include_router(part.router)

@@ -43,11 +43,14 @@ CORE_FLAGS: Final = (
     "optional_only_onboarding",
     "optional_service_options",
     "seerr_sync",
-    "startup_lifecycle",
     "runtime_api_log_level",
     "metrics_history_storage",
 )
-BUILT_FLAGS: Final = ("metrics_filesystem_selection", "metrics_network_interface_selection")
+BUILT_FLAGS: Final = (
+    "metrics_filesystem_selection",
+    "metrics_network_interface_selection",
+    "startup_lifecycle",
+)
 KEY_LISTS: Final = (
     "commit_sha_service_keys",
     "media_library_protection_service_keys",
@@ -59,6 +62,7 @@ OWN_FLAGS: Final = (
     "bulk_actions",
     "cancel_commands",
     "command_receipts",
+    "depends_on",
     "idempotency_keys",
     "log_cursors",
     "log_resume",

@@ -188,3 +188,20 @@ class Probe(BaseModel):
 
     status: str
     missing: list[str] | None = None
+
+
+class StartupStatus(BaseModel):
+    """How the boot goes. Times in epoch seconds."""
+
+    phase: str = Field(
+        description="initializing, starting_services, stabilizing, ready, degraded, shutting_down"
+    )
+    terminal: bool = Field(description="The boot is over")
+    reason: str = Field(description="What it waits for, or why it is degraded")
+    started_at: float
+    completed_at: float | None
+    expected_services: list[str]
+    services: dict[str, dict[str, Any]] = Field(
+        description="`state` (pending, starting, ready, failed), `reason`, and health if it runs"
+    )
+    failures: dict[str, str]

@@ -1,19 +1,22 @@
 """Who needs whom, and in which order to start and stop (contract lifecycle.md 7).
 
-Edges come from `dependency_facts.py` and from `depends_on` of the service blocks. Every function
-is linear in services and edges. The facts alone make no cycle; **every `depends_on` that lies on a
-cycle is left out**, and reported, so that the order of everything else stands.
+Edges come from `dependency_facts.py`, from `depends_on` of the service blocks, and from what they
+wait for (`links.py`). Every function is linear in services and edges. The facts alone make no
+cycle; **every `depends_on` that lies on a cycle is left out**, and reported, so that the order of
+everything else stands. A wait that makes one is left out too: it was only guessed whom it is for.
+A `depends_on` of null takes an edge away that facts or waits would make.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final
 
 from shared.config.cycles import components, cycle_text, levels
 from shared.config.dependency_facts import FACTS, Fact, shutdown_tier
+from shared.config.links import Link, wait_links
 from shared.config.names import nearest
 from shared.config.services import Block, ServiceBlock, walk_services
 
@@ -35,6 +38,7 @@ class Source(StrEnum):
 
     TABLE = "table"
     DEPENDS_ON = "depends_on"
+    WAIT = "wait"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +159,17 @@ def dependencies(root: Block) -> Dependencies:
         by_key[service.config_key].append(service)
     for fact in FACTS:
         _apply(fact, by_key, table)
+    unwanted = {service.process_name: _unwanted(service) for service in services}
+    for name, others in unwanted.items():
+        for on in others & table[name].keys():
+            del table[name][on]
     problems: list[Problem] = []
     wanted = {service.process_name: dict(_read(service, by_name, problems)) for service in services}
     problems += _without_cycles(table, wanted, by_name)
-    needs = {name: _merged(facts, wanted[name]) for name, facts in table.items()}
+    merged = {name: _merged(facts, wanted[name]) for name, facts in table.items()}
+    links = wait_links(services)
+    _add_waits((link for link in links if link.on not in unwanted[link.service]), merged)
+    needs = {name: tuple(found.values()) for name, found in merged.items()}
     tiers = {name: shutdown_tier(by_name[name].config_key) for name in needs}
     return Dependencies(needs, tuple(problems), tiers)
 
@@ -181,6 +192,13 @@ def _apply(
             needs[on.process_name] = Need(on.process_name, Condition.READY, Source.TABLE, signals)
 
 
+def _unwanted(service: ServiceBlock) -> frozenset[str]:
+    """What a person says it can do without."""
+    value: Any = service.block.get(DEPENDS_ON)
+    entries = value.items() if isinstance(value, dict) else ()
+    return frozenset(on for on, word in entries if word is None)
+
+
 def _read(
     service: ServiceBlock, by_name: Mapping[str, ServiceBlock], problems: list[Problem]
 ) -> Iterable[tuple[str, Need]]:
@@ -201,8 +219,10 @@ def _read(
             hint = None if problems else nearest(by_name, on)  # comparing names is slow
             why = f"no service is named '{on[:200]}'"
             why += f"; did you mean '{hint}'?" if hint else ""
+        elif word is None:
+            continue
         elif not isinstance(word, str) or word not in words:
-            why = f"must be one of {', '.join(words)}"
+            why = f"must be one of {', '.join(words)}, or null for no dependency"
         else:
             yield on, Need(on, Condition(word), Source.DEPENDS_ON, (USER_SIGNAL,))
             continue
@@ -235,10 +255,28 @@ def _without_cycles(
     return found
 
 
-def _merged(facts: Mapping[str, Need], wanted: Mapping[str, Need]) -> tuple[Need, ...]:
+def _add_waits(links: Iterable[Link], needs: dict[str, dict[str, Need]]) -> None:
+    """Add what services wait for, where that makes no cycle."""
+    fresh: dict[str, dict[str, Need]] = defaultdict(dict)
+    for link in links:
+        known = needs[link.service].get(link.on)
+        if known is not None:
+            signals = (*known.signals, link.signal)
+            needs[link.service][link.on] = replace(known, signals=tuple(dict.fromkeys(signals)))
+        else:
+            waits = fresh[link.service]
+            before = waits[link.on].signals if link.on in waits else ()
+            signals = (*before, link.signal)
+            waits[link.on] = Need(link.on, Condition.READY, Source.WAIT, signals)
+    component = components({name: (*found, *fresh[name]) for name, found in needs.items()})
+    for name, waits in fresh.items():
+        needs[name] |= {on: w for on, w in waits.items() if component[on] != component[name]}
+
+
+def _merged(facts: Mapping[str, Need], wanted: Mapping[str, Need]) -> dict[str, Need]:
     """What a person says about an edge counts; the facts keep their signals."""
     merged = dict(facts)
     for on, need in wanted.items():
         signals = (*facts[on].signals, *need.signals) if on in facts else need.signals
         merged[on] = Need(on, need.condition, need.source, signals)
-    return tuple(merged.values())
+    return merged

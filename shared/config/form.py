@@ -203,8 +203,8 @@ FORM: Final[dict[str, Schema]] = {
     "depends_on": {
         "type": ["object", "null"],
         "additionalProperties": {
-            "type": "string",
-            "enum": ["ready", "started", "healthy", "completed"],
+            "type": ["string", "null"],
+            "enum": ["ready", "started", "healthy", "completed", None],
         },
         "default": {},
         "description": "Services that it needs by process name, and what they must have reached",

@@ -25,7 +25,7 @@ async def list_processes(config: ConfigDep, bridge: BridgeDep, mask: MaskDep) ->
     """Every configured service, in the order of the file."""
     published = await config.read()
     states = bridge.states
-    entries = [_entry(service, states, mask=mask) for service in published.services]
+    entries = [process_entry(service, states, mask=mask) for service in published.services]
     return Json({"processes": entries})
 
 
@@ -44,7 +44,7 @@ async def one_process(
     service = published.by_name.get(process_name)
     if service is None:
         raise UnknownServiceError(process_name, nearest(published.by_name, process_name))
-    entry = _entry(service, bridge.states, mask=mask)
+    entry = process_entry(service, bridge.states, mask=mask)
     del entry["name"], entry["key"], entry["enabled"]
     return Json({**entry, "symlink_backup_status": None})
 
@@ -65,7 +65,10 @@ async def update_notices(
     return Json({"scope": scope, "available": [], "info": [], "applied": []})
 
 
-def _entry(service: ServiceBlock, states: dict[str, ServiceState], *, mask: bool) -> dict[str, Any]:
+def process_entry(
+    service: ServiceBlock, states: dict[str, ServiceState], *, mask: bool
+) -> dict[str, Any]:
+    """A service as lists show it (contract rest.md 3.1)."""
     state = states.get(service.process_name)
     enabled, config = service.enabled, service.block
     if state is not None and state.enabled and not enabled:
