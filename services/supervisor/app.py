@@ -119,6 +119,7 @@ class Supervisor:
         """Serve until a signal."""
         self._open_own_log()
         self._registry.configure(self._config.services())
+        self._tell_problems()
         recovery = Recovery(self._registry, self._journal, self._shelf, self._outbox)
         clean = self._journal.memory.clean or self._journal.memory.boot_id != boot_id()
         recovery.take_over()
@@ -259,7 +260,13 @@ class Supervisor:
             if self._names() != names:
                 self._outbox.rewrite()
             self._fleet.reconfigured()
+            self._tell_problems()
         self._publisher.announce(step)
+
+    def _tell_problems(self) -> None:
+        """What is wrong between services; each one that has a share in it is not started."""
+        for problem in self._graph().problems:
+            _log.error("%s: %s", ".".join(problem.path), problem.message)
 
     def _names(self) -> set[str]:
         return {state.process_name for state in self._registry.states()}

@@ -216,6 +216,7 @@ class Configuration:
         try:
             variables = self._variables(file)
             state = make_state(file, patches, variables)
+            _check_dependencies(self.state, state)
         except ConfigError as error:
             raise RefusedError(Refusal.INVALID, _sentence(error, args)) from None
         check_running(self.state, state, running)
@@ -314,6 +315,15 @@ class Configuration:
         except OSError:
             return ABSENT
         return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+
+def _check_dependencies(before: ConfigState, after: ConfigState) -> None:
+    """A change makes nothing wrong that was right; what was wrong before keeps its own services
+    down. Raises `ConfigError`."""
+    known = set(before.dependencies.problems)
+    for problem in after.dependencies.problems:
+        if problem not in known:
+            raise ConfigError(problem.message, keys=problem.path)
 
 
 def _check_writable(tree: Tree) -> None:

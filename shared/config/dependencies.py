@@ -174,11 +174,6 @@ def dependencies(root: Block) -> Dependencies:
     return Dependencies(needs, tuple(problems), tiers)
 
 
-def problems(root: Block) -> list[Problem]:
-    """What is wrong in the `depends_on` of a configuration tree, in file order, cycles last."""
-    return list(dependencies(root).problems)
-
-
 def _apply(
     fact: Fact, by_key: Mapping[str, list[ServiceBlock]], table: dict[str, dict[str, Need]]
 ) -> None:

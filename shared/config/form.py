@@ -200,11 +200,14 @@ FORM: Final[dict[str, Schema]] = {
         "default": "reprobe",
         "description": "What it does when a service that it needs was started anew",
     },
+    # What a word means is enforced where the other services are known (dependencies.py): a wrong
+    # one keeps its own service down, and no other.
     "depends_on": {
         "type": ["object", "null"],
         "additionalProperties": {
-            "type": ["string", "null"],
-            "enum": ["ready", "started", "healthy", "completed", None],
+            "oneOf": [
+                {"const": word} for word in ("ready", "started", "healthy", "completed", None)
+            ],
         },
         "default": {},
         "description": "Services that it needs by process name, and what they must have reached",

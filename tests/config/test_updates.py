@@ -77,6 +77,10 @@ async def test_no_change_writes_nothing_and_raises_nothing(desk: Desk) -> None:
         (None, {"sonarr": None}, 400, "sonarr"),
         ("Sonarr", {"use_neutarr": "yes"}, 400, "sonarr.instances.De.fault.use_neutarr"),
         ("Web", {"auto_update_mode": "never"}, 400, "one of"),
+        ("Web", {"depends_on": {"Nobody": "ready"}}, 400, "'web.depends_on.Nobody'"),
+        ("Web", {"depends_on": {"Web": "ready"}}, 400, "itself"),
+        ("Web", {"depends_on": {"Sonarr": "soon"}}, 400, "must be one of started, ready"),
+        ("Web", {"depends_on": ["Sonarr"]}, 400, "web.depends_on"),
     ],
 )
 async def test_what_cannot_be_used_changes_nothing(

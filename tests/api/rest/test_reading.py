@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.api.catalogue import KEY_LISTS, OWN_FLAGS, capabilities
+from services.api.catalogue import BUILT_FLAGS, KEY_LISTS, OWN_FLAGS, capabilities
 from shared.states import ServiceStatus
 from tests.api.rest.conftest import CONFIG, NAMES, Api, StartApi
 from tests.support.fake_supervisor import ScriptedSupervisor
@@ -176,7 +176,9 @@ async def test_a_service_hash_that_is_nonsense(api: Api, supervisor: ScriptedSup
 async def test_capabilities_promise_only_what_is_there(api: Api) -> None:
     found = await _get(api, "/process/capabilities")
     assert found == capabilities()
-    assert {key for key, value in found.items() if value is True} == set(OWN_FLAGS)
+    assert {key for key, value in found.items() if value is True} == {
+        *OWN_FLAGS, *BUILT_FLAGS,
+    }  # fmt: skip
     assert all(found[key] == [] for key in KEY_LISTS)
 
 
