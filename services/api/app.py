@@ -19,6 +19,7 @@ from services.api.configuration import ConfigReader
 from services.api.errors import LastResort, install_errors
 from services.api.guards import Guard
 from services.api.headers import SecurityHeaders
+from services.api.jobs import JobDesk
 from services.api.leaving import LastAnswers, Leaving
 from services.api.limits import BodyLimit
 from services.api.paths import PathNormalizer
@@ -36,6 +37,7 @@ from services.api.routes import (
     fleet,
     health,
     history,
+    jobs,
     logs,
     metrics,
     offers,
@@ -87,6 +89,7 @@ def create_app(
     state.secret_reads = SecretReads(redis, keys)
     state.auth = Auth(redis, keys, bridge, auth_options or AuthOptions())
     state.app_files = AppFileCommands(redis, keys, bridge)
+    state.jobs = JobDesk(redis_url, keys)
     state.leaving = Leaving()
     open_rooms(state)
     install_errors(app)
@@ -94,7 +97,8 @@ def create_app(
     accounts = (auth, auth_users, auth_tokens)
     services = (process, process_list, fleet, actions, offers, commands, logs)
     settings = (config, config_schema, config_versions, service_config, service_ui)
-    for part in (*accounts, *services, *settings, history, health, environment, metrics, docs):
+    rest = (history, jobs, health, environment, metrics, docs)
+    for part in (*accounts, *services, *settings, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())
     show_exempt(app)
@@ -120,6 +124,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.bridge_task.cancel()
         await asyncio.wait({state.bridge_task})
         state.auth.passwords.close()
+        state.jobs.close()
         await state.redis.aclose(close_connection_pool=True)
 
 

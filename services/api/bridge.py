@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from services.api.awaited import Awaited
 from services.api.projection import Projection, StateListener, Verdict
 from shared.bus.commands import read_receipt
+from shared.bus.jobs import JobNews, read_job_end, read_open_jobs
 from shared.bus.keys import Keys
 from shared.bus.services import read_all_services, read_service
 from shared.bus.subscription import Subscription
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 LogListener = Callable[[LogChunk], None]
 MetricsListener = Callable[[bytes], None]
+JobListener = Callable[[JobNews], None]
 
 REREAD_AFTER_S = 0.3
 """Pause before a failed read of the hashes is tried again."""
@@ -63,6 +65,8 @@ class Bridge:
         self._log_sync_listeners: list[Callable[[], None]] = []
         self._account_listeners: list[Callable[[], None]] = []
         self._metrics_listeners: list[MetricsListener] = []
+        self._jobs: dict[str, JobNews] = {}
+        self._job_listeners: list[JobListener] = []
         self._log_users = 0
         self._metrics_users = {keys.metrics: 0, keys.metrics_fast: 0}
         self._subscribed = False
@@ -71,7 +75,12 @@ class Bridge:
         self._work = asyncio.Event()
         self._resync_all = False
         self._reread: set[str] = set()
-        channels = (keys.status, keys.command_results, keys.auth_changed)
+        self._handlers: dict[str, Callable[[bytes], None]] = {
+            keys.status: self._on_status,
+            keys.command_results: self._on_receipt,
+            keys.jobs: lambda data: self._tell_job(JobNews.from_json(data)),
+        }
+        channels = (*self._handlers, keys.auth_changed)
         self._subscription = Subscription(
             redis_url, f"{name}-bridge", channels, keys.log_pattern, self
         )
@@ -125,6 +134,15 @@ class Bridge:
     def on_accounts(self, listener: Callable[[], None]) -> None:
         """Call `listener()` when accounts or logins changed, or may have unheard."""
         self._account_listeners.append(listener)
+
+    @property
+    def open_jobs(self) -> dict[str, JobNews]:
+        """Every background job that is not over, by id, as last known. Do not change it."""
+        return self._jobs
+
+    def on_job(self, listener: JobListener) -> None:
+        """Call `listener(news)` at every change of a background job."""
+        self._job_listeners.append(listener)
 
     def acquire_logs(self) -> None:
         """Log chunks are wanted. Pair with `release_logs`."""
@@ -183,10 +201,10 @@ class Bridge:
             for listener in self._metrics_listeners:
                 _call(listener, data)
             return
-        handle = self._on_status if channel == self._keys.status else self._on_receipt
+        handle = self._handlers[channel]
         try:
             handle(data)
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, KeyError):
             self.counters.bad_messages += 1
 
     def on_pattern_message(self, data: bytes) -> None:
@@ -253,6 +271,7 @@ class Bridge:
             self._tell_state(name)
         for command_id in self._awaited.open_ids():
             await self._read_awaited(command_id)
+        await self._read_jobs()
         self.counters.resyncs += 1
         if self._subscribed and self._epoch == epoch:
             self._synced.set()
@@ -268,6 +287,24 @@ class Bridge:
             self.counters.rereads += 1
             if self._projection.merge_one(name, found):
                 self._tell_state(name)
+
+    async def _read_jobs(self) -> None:
+        """What a lost connection may have kept from us: new states, and jobs that ended."""
+        found = await read_open_jobs(self._redis, self._keys)
+        for job_id, known in list(self._jobs.items()):
+            if job_id not in found:
+                self._tell_job(await read_job_end(self._redis, known))
+        for job_id, news in found.items():
+            if self._jobs.get(job_id) != news:
+                self._tell_job(news)
+
+    def _tell_job(self, news: JobNews) -> None:
+        if news.open:
+            self._jobs[news.id] = news
+        else:
+            self._jobs.pop(news.id, None)
+        for listener in self._job_listeners:
+            _call(listener, news)
 
     async def _read_awaited(self, command_id: str) -> None:
         try:

@@ -22,6 +22,7 @@ from services.api.command_errors import (
     StillRunningError,
 )
 from services.api.configuration import ConfigAwayError
+from services.api.jobs import JobsAwayError, JobStateError, UnknownJobError
 from services.api.metrics import CollectorAwayError
 from shared.bus.client import BUS_ERRORS
 from shared.errors import (
@@ -48,6 +49,9 @@ STATUS_OF: Final[dict[type[DumbError], int]] = {
     ConfigAwayError: 503,
     AnswerGoneError: 503,
     CollectorAwayError: 503,
+    UnknownJobError: 404,
+    JobStateError: 409,
+    JobsAwayError: 503,
 }
 
 ECHO_DEPTH: Final = 8

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-NAMES: Final = ("supervisor", "api", "metrics")
+NAMES: Final = ("supervisor", "api", "metrics", "jobs")
 """What `--only` takes: the names of `program_table`."""
 
 
@@ -39,4 +39,5 @@ def program_table(run_dir: Path) -> tuple[Program, ...]:
         ),
         Program("api", (sys.executable, "-m", "services.api"), stop_rank=1, stop_s=15.0),
         Program("metrics", (sys.executable, "-m", "services.metrics"), stop_rank=1, stop_s=5.0),
+        Program("jobs", (sys.executable, "-m", "services.jobs"), stop_rank=1, stop_s=15.0),
     )

@@ -181,3 +181,44 @@ class Keys:
     def metrics_collector(self) -> str:
         """Hash with a TTL: who collects, and what that costs."""
         return f"{self.prefix}metrics:collector"
+
+    # Background jobs: written by the jobs program and, where it enqueues, by the API.
+
+    @property
+    def jobs(self) -> str:
+        """Channel: one JSON object per change of a job."""
+        return f"{self.prefix}jobs"
+
+    @property
+    def jobs_open(self) -> str:
+        """Hash: id to the last event of every job that is not over."""
+        return f"{self.prefix}jobs:open"
+
+    @property
+    def jobs_programs(self) -> str:
+        """Hash: id to heartbeat of every jobs program."""
+        return f"{self.prefix}jobs:programs"
+
+    @property
+    def jobs_lease(self) -> str:
+        """String with a TTL: the id of the one program that schedules."""
+        return f"{self.prefix}jobs:lease"
+
+    @property
+    def jobs_schedule(self) -> str:
+        """Hash: kind of job to its last and next run."""
+        return f"{self.prefix}jobs:schedule"
+
+    @property
+    def jobs_counters(self) -> str:
+        """Hash: what jobs did since Redis began, for Prometheus."""
+        return f"{self.prefix}jobs:counters"
+
+    @property
+    def jobs_gone(self) -> str:
+        """Hash: a log without a service to when that was first seen."""
+        return f"{self.prefix}jobs:gone"
+
+    def metrics_history(self, tier: str) -> str:
+        """Stream: samples of one tier, by their time in milliseconds."""
+        return f"{self.prefix}metrics:history:{tier}"

@@ -175,3 +175,43 @@ for i = 1, n do
 end
 return 0
 """
+
+# A change of a job: its event, and the level that a subscriber reads who missed it.
+# KEYS: hash of open jobs. ARGV: channel, id, event, "1" while the job is not over.
+JOB_NEWS: Final = """
+if ARGV[4] == '1' then
+  redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+else
+  redis.call('HDEL', KEYS[1], ARGV[2])
+end
+redis.call('PUBLISH', ARGV[1], ARGV[3])
+return 1
+"""
+
+# The heartbeat of a jobs program, and the lease that makes one of them the scheduler. The clock
+# is that of Redis: programs on several machines need not agree on theirs.
+# KEYS: programs, lease. ARGV: program, what is known of it (JSON), lease in milliseconds.
+# Returns: the time in milliseconds, and whether this program schedules.
+JOBS_BEAT: Final = """
+local t = redis.call('TIME')
+local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+local info = cjson.decode(ARGV[2])
+info.heartbeat_at = now / 1000
+redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(info))
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[1] then return {now, 0} end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
+return {now, 1}
+"""
+
+# A lease is renewed or given back by its holder alone.
+# KEYS: lease. ARGV: holder, milliseconds; 0 gives it back. Returns 1 while it is the holder's.
+LEASE_KEEP: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then
+  redis.call('DEL', KEYS[1])
+else
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 1
+"""

@@ -44,7 +44,7 @@ FOREIGN: list[tuple[str, list[str], int]] = [
     ("metrics", ["GET", "dumb:session:1"], 6),
     ("jobs", ["GET", "dumb:auth:secret"], 6),
     ("jobs", ["SET", "dumb:config", "{}"], 7),
-    ("jobs", ["XADD", "dumb:log:Web", "*", "chunk", "x"], 6),
+    ("jobs", ["HSET", "dumb:service:Web", "status", "running"], 6),
     ("supervisor", ["GET", "dumb:session:1"], 6),
     ("supervisor", ["LPUSH", "rq:queue:default", "x"], 6),
 ]

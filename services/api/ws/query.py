@@ -31,6 +31,7 @@ class StatusQuery:
 
     interval: float = INTERVAL_S[1]
     health: bool = False
+    jobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def parse_status_query(query: QueryParams) -> StatusQuery:
     return StatusQuery(
         interval=_seconds(query.get("interval", "")),
         health=parse_bool(query.get("health", "")),
+        jobs=parse_bool(query.get("jobs", "")),
     )
 
 

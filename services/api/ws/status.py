@@ -9,13 +9,16 @@ from starlette.websockets import WebSocket
 from services.api.bridge import Bridge
 from services.api.ws.query import StatusQuery, parse_status_query
 from services.api.ws.session import Sender, first_to_end, watch
-from services.api.ws.status_board import is_running, render
+from services.api.ws.status_board import is_running, render, render_jobs
 from services.api.ws_protocol import control
+from shared.bus.jobs import JobNews
 from shared.models.service import ServiceState
 
 TRY_AGAIN_LATER: Final = 1013
 STUCK_S: Final = 10.0
 """A client that does not take a frame for so long is closed with 1013."""
+MAX_JOBS: Final = 500
+"""Jobs of which a client is owed news; of more, the oldest news is dropped."""
 MAX_OWED: Final = 8
 """Extra frames owed to a client that asked for them. Each shows the state when it is sent."""
 
@@ -28,6 +31,10 @@ class StatusClient:
     left: set[str] = field(default_factory=set)
     """Services that stopped since its last frame."""
     changed: bool = False
+    jobs: dict[str, JobNews] = field(default_factory=dict)
+    """News of background jobs since its last frame, the last of each."""
+    jobs_begun: bool = False
+    """Whether it was shown the open ones."""
     owed: int = 1
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -47,6 +54,7 @@ class StatusRoom:
         self._running = {name for name, state in bridge.states.items() if is_running(state)}
         self._frames: dict[tuple[bool, frozenset[str]], str] = {}
         bridge.on_state(self._on_state)
+        bridge.on_job(self._on_job)
 
     async def serve(self, websocket: WebSocket) -> None:
         """One accepted socket, until it ends."""
@@ -86,6 +94,26 @@ class StatusRoom:
             client.changed = True
             client.wake.set()
 
+    def _on_job(self, news: JobNews) -> None:
+        for client in self._clients:
+            if client.query.jobs and client.jobs_begun:
+                client.jobs[news.id] = news
+                while len(client.jobs) > MAX_JOBS:
+                    client.jobs.pop(next(iter(client.jobs)))
+                client.wake.set()
+
+    def _jobs_frame(self, client: StatusClient) -> str:
+        """What the client does not know of the jobs; "" when there is nothing."""
+        if not client.query.jobs:
+            return ""
+        news = list(client.jobs.values())
+        if not client.jobs_begun:
+            client.jobs_begun, news = True, list(self._bridge.open_jobs.values())
+        elif not news:
+            return ""
+        client.jobs.clear()
+        return render_jobs(news)
+
     async def _write(self, sender: Sender, client: StatusClient) -> None:
         clock = asyncio.get_running_loop().time
         interval = client.query.interval
@@ -103,6 +131,9 @@ class StatusRoom:
                     client.owed = max(client.owed - 1, 0)
                     last = frame
                     await sender.text(frame)
+                continue
+            if jobs := self._jobs_frame(client):
+                await sender.text(jobs)
                 continue
             try:
                 async with asyncio.timeout_at(next_beat):

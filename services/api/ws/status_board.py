@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import orjson
 
+from shared.bus.jobs import JobNews
 from shared.models.service import ServiceState
 from shared.states import REST_RUNNING
 
@@ -38,6 +39,11 @@ def render(states: Mapping[str, ServiceState], left: Iterable[str], *, health: b
     else:
         tree = {"type": "status", "running": [state.process_name for state in running]}
     return orjson.dumps(tree).decode()
+
+
+def render_jobs(news: Iterable[JobNews]) -> str:
+    """The frame of background jobs, for clients with `jobs=true`."""
+    return orjson.dumps({"type": "jobs", "jobs": list(news)}).decode()
 
 
 def _entry(state: ServiceState) -> dict[str, Any]:
