@@ -18,6 +18,7 @@ from services.api.config_changes import ConfigChanges
 from services.api.configuration import ConfigReader
 from services.api.errors import LastResort, install_errors
 from services.api.guards import Guard
+from services.api.head import HeadIsGet
 from services.api.headers import SecurityHeaders
 from services.api.jobs import JobDesk
 from services.api.leaving import LastAnswers, Leaving
@@ -103,6 +104,7 @@ def create_app(
     app.include_router(ws_routes())
     show_exempt(app)
     # The last one added is the first that a request passes.
+    app.add_middleware(HeadIsGet)
     app.add_middleware(PathNormalizer)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, config=reader, bind_host=bind_host)

@@ -160,7 +160,8 @@ async def test_no_route_is_registered_past_the_check(stack: Stack) -> None:
             continue
         assert isinstance(route, Route)
         for method in route.methods or ():
-            if method == "HEAD" or (method, route.path) in EXEMPT:
+            asked_as = "GET" if method == "HEAD" else method
+            if (asked_as, route.path) in EXEMPT:
                 continue
             answer = await stack.one.http.request(method, route.path)
             assert answer.status_code == 401, (method, route.path)

@@ -30,6 +30,17 @@ async def test_every_route_under_both_prefixes_with_and_without_a_slash(api: Api
         assert (await api.http.get(spelled)).status_code == 200, spelled
 
 
+async def test_head_is_get_without_the_body(api: Api) -> None:
+    for path in ("/health", "/api/readyz/", "/process/processes", "/docs", "/config"):
+        shown, head = await api.http.get(path), await api.http.head(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert head.headers["content-type"] == shown.headers["content-type"]
+        wire = await raw_exchange(api.port, get(path.encode(), method=b"HEAD"))
+        assert wire.endswith(b"\r\n\r\n"), path
+    assert (await api.http.head("/process/start-service")).status_code == 405
+    assert (await api.http.head("/nothing")).status_code == 404
+
+
 async def test_posts_and_receipts_too(api: Api) -> None:
     for path in ("/process/start-service", "/api/process/start-service/"):
         answer = await api.http.post(path, json={"process_name": "Sonarr"})
