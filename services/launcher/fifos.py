@@ -20,7 +20,7 @@ class Fifos:
 
     def hold(self) -> None:
         """Open every FIFO that is there now. Those already held stay held."""
-        for path in self._services.glob("*/*/*.fifo"):
+        for path in self._services.glob("*/[0-9]*/*.fifo"):
             with suppress(OSError):  # finished with between the look and the opening
                 fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
                 self._held.append(fd)

@@ -41,6 +41,7 @@ from services.supervisor.ownlog import OwnLogHandler
 from services.supervisor.recovery import Recovery, state_of
 from services.supervisor.registry import API_KEY, Registry
 from services.supervisor.session import Session, cancelled
+from services.supervisor.spare import remove_spares
 from services.supervisor.spawn import Surroundings
 from services.supervisor.tail import Tails
 from services.supervisor.unit import Unit
@@ -202,6 +203,8 @@ class Supervisor:
         except (TimeoutError, *BUS_ERRORS) as error:
             _log.warning("the last news did not reach Redis (%s)", error or "no answer in time")
         await cancelled(serving)
+        if not self._handover:
+            remove_spares(self._settings.run_dir)
         self._own_log.sink = None
         self._app_files.close()
         self._shelf.close()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from services.supervisor.capture import Capture
 from services.supervisor.effects import Effects, Tell
@@ -13,6 +14,7 @@ from services.supervisor.fleet.wanted import waits_of
 from services.supervisor.logs import encoded
 from services.supervisor.probes.port import answers
 from services.supervisor.process import Process
+from services.supervisor.spare import Spare
 from services.supervisor.spawn import LaunchError, LaunchSpec, build_spec, start_process
 from services.supervisor.statebook import StateBook
 from services.supervisor.stopper import Report
@@ -37,6 +39,7 @@ class Launcher:
     def __init__(self, book: StateBook, effects: Effects) -> None:
         self._book = book
         self._effects = effects
+        self._spare = Spare()
 
     def spec(self) -> LaunchSpec:
         """The block, resolved. Raises `LaunchError`."""
@@ -77,6 +80,7 @@ class Launcher:
             await asyncio.sleep(0)  # the sync begins: everything below happens meanwhile
             spec = self.spec()
             await self._check_ports(spec)
+            self._spare.take(self._home(), generation)
             capture = self.open_capture(generation)
             outputs = out, err = capture.writers(spec.uid, spec.gid)
             await synced
@@ -91,6 +95,7 @@ class Launcher:
         finally:
             for descriptor in outputs:
                 os.close(descriptor)
+        self._spare.prepare(self._home())
         process = Process(spawned.identity, spawned.pidfd, spawned.popen)
         return Launched(process, capture, spec)
 
@@ -109,7 +114,7 @@ class Launcher:
         name = service.process_name
         feed = effects.shelf.captured(service)
         formatter = LineFormatter(name, instance=service.instance)
-        directory = effects.run_dir / "services" / encoded(name)
+        directory = self._home() / str(generation)
         capture: Capture | None = None
 
         def appended() -> None:
@@ -117,15 +122,17 @@ class Launcher:
             if capture is not None:
                 effects.throttle(capture, feed)
 
-        capture = Capture(directory / str(generation), generation, feed.store, formatter, appended)
+        capture = Capture(directory, generation, feed.store, formatter, appended)
         return capture
+
+    def _home(self) -> Path:
+        """Where the directories of the service's generations are."""
+        return self._effects.run_dir / "services" / encoded(self._book.service.process_name)
 
     def drain_leftovers(self, current: int = -1) -> None:
         """Bring output that a dead supervisor had spooled into the log."""
-        name = self._book.state.process_name
-        directory = self._effects.run_dir / "services" / encoded(name)
         with contextlib.suppress(FileNotFoundError):
-            names = [path.name for path in directory.iterdir() if path.name.isdecimal()]
+            names = [path.name for path in self._home().iterdir() if path.name.isdecimal()]
             for generation in sorted(map(int, names)):
                 if generation != current:
                     self.open_capture(generation).finish()

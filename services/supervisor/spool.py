@@ -19,6 +19,12 @@ MAX_OWED_BYTES: Final = 1 << 20
 _SPLICE: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
 
+def create_spool(directory: Path, name: str) -> None:
+    """Make what a `Spool` will find there. Raises `OSError`."""
+    os.mkfifo(directory / f"{name}.fifo", 0o600)
+    os.close(os.open(directory / f"{name}.0.spool", os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
 class Spool:
     """`name` is `out` or `err`; everything lies in `directory`, which belongs to a generation."""
 
