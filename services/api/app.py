@@ -33,6 +33,7 @@ from services.api.routes import (
     config,
     config_schema,
     config_versions,
+    core,
     docs,
     environment,
     fleet,
@@ -96,7 +97,7 @@ def create_app(
     install_errors(app)
     install_auth_errors(app)
     accounts = (auth, auth_users, auth_tokens)
-    services = (process, process_list, fleet, actions, offers, commands, logs)
+    services = (process, process_list, fleet, actions, core, offers, commands, logs)
     settings = (config, config_schema, config_versions, service_config, service_ui)
     rest = (history, jobs, health, environment, metrics, docs)
     for part in (*accounts, *services, *settings, *rest):

@@ -40,8 +40,6 @@ def facts(service: ServiceBlock) -> dict[str, Any]:
 
 
 CORE_FLAGS: Final = (
-    "optional_only_onboarding",
-    "optional_service_options",
     "seerr_sync",
     "runtime_api_log_level",
     "metrics_history_storage",
@@ -49,8 +47,12 @@ CORE_FLAGS: Final = (
 BUILT_FLAGS: Final = (
     "metrics_filesystem_selection",
     "metrics_network_interface_selection",
+    "optional_only_onboarding",
+    "optional_service_options",
     "startup_lifecycle",
 )
+"""What of the original's features works."""
+
 KEY_LISTS: Final = (
     "commit_sha_service_keys",
     "media_library_protection_service_keys",

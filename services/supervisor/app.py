@@ -16,6 +16,7 @@ from services.supervisor.appfiles.worker import AppFiles, own_files
 from services.supervisor.backpressure import Backpressure
 from services.supervisor.commands.bulk import Bulk
 from services.supervisor.commands.parts import Wholes
+from services.supervisor.commands.start_core import StartCore
 from services.supervisor.config_desk import ConfigDesk
 from services.supervisor.config_publisher import ConfigPublisher
 from services.supervisor.configuration import Configuration, Step
@@ -38,6 +39,7 @@ from services.supervisor.logs import LogShelf, limits_of
 from services.supervisor.logsender import LogSender
 from services.supervisor.outbox import Outbox
 from services.supervisor.ownlog import OwnLogHandler
+from services.supervisor.probes.listening import is_free
 from services.supervisor.recovery import Recovery, state_of
 from services.supervisor.registry import API_KEY, Registry
 from services.supervisor.session import Session, cancelled
@@ -111,7 +113,12 @@ class Supervisor:
             self._desk,
             self._accounts.submit,
             app_files=self._app_files.submit,
-            others={Action.BULK: Bulk(self._wholes, self._graph).submit},
+            others={
+                Action.BULK: Bulk(self._wholes, self._graph).submit,
+                Action.START_CORE: StartCore(
+                    self._wholes, self._desk, self._graph, self._running, is_free
+                ).submit,
+            },
         )
 
     # -- life ------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ Commands for services that come behind a change wait for it, so that `reload-con
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
-from services.supervisor.config_change import RefusedError
-from services.supervisor.config_state import Tree, restart_required
+from services.supervisor.config_change import Proposal, RefusedError
+from services.supervisor.config_state import ConfigState, Tree, restart_required
 from services.supervisor.configuration import Author, Configuration, StaleError, Step
 from services.supervisor.job import Job
 from shared.config.services import ServiceBlock
@@ -112,12 +113,36 @@ class ConfigDesk:
         job.receipt.result = self._result(step, command.args, before, top, running)
         job.finish(CommandStatus.SUCCEEDED, _words(step))
 
+    async def transact(self, make: Callable[[ConfigState], Proposal], author: Author) -> Step:
+        """Make a change that another command consists of, and put it in force.
+
+        One that the same command made before it was interrupted is not made again.
+
+        Args:
+            make: called in a thread, again when the file was replaced meanwhile.
+
+        Raises:
+            RefusedError: it cannot be made; nothing has changed.
+        """
+        async with self._lock:
+            done = self._config.history.made_by(author.command_id)
+            if done is not None:
+                return Step(self._config.state, self._config.variables, done, (0, 0, 0))
+            running = self._running()
+            step = await self._fresh(partial(self._config.transact, make, author, running))
+            self._put_in_force(step)
+            return step
+
     async def _change(self, args: dict[str, Any], author: Author, running: frozenset[str]) -> Step:
+        return await self._fresh(partial(self._config.change, args, author, running))
+
+    async def _fresh(self, change: Callable[[], Step]) -> Step:
+        """Make a change from the file as it is on the disk."""
         for _ in range(MAX_STALE):
             if self._config.changed_on_disk():
                 await self._reload(Author("file", "file"))
             try:
-                return await asyncio.to_thread(self._config.change, args, author, running)
+                return await asyncio.to_thread(change)
             except StaleError:
                 continue
         raise RefusedError(Refusal.CONFLICT, "Somebody keeps replacing the configuration file.")

@@ -7,7 +7,7 @@ return is put in force by `adopt`, on the event loop.
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -205,22 +205,37 @@ class Configuration:
             StaleError: `reload` first.
         """
         restored = args.get("op") == ConfigOp.RESTORE
-        file, patches = (
-            self._restored(args) if restored else propose(self.state, self.version, args)
-        )
+        proposal = self._restored(args) if restored else propose(self.state, self.version, args)
+        note = f"restore of version {args['version']}" if restored else ""
+        try:
+            return self._make(proposal, author, running, note)
+        except ConfigError as error:
+            raise RefusedError(Refusal.INVALID, _sentence(error, args)) from None
+
+    def transact(
+        self, make: Callable[[ConfigState], Proposal], author: Author, running: frozenset[str]
+    ) -> Step:
+        """Carry out a change that a command of several services consists of. Blocking.
+
+        Raises like `change`.
+        """
+        try:
+            return self._make(make(self.state), author, running, "")
+        except ConfigError as error:
+            raise RefusedError(Refusal.INVALID, str(error).strip()) from None
+
+    def _make(self, proposal: Proposal, author: Author, running: frozenset[str], note: str) -> Step:
+        """Raises `ConfigError` for what cannot be used, and like `change`."""
+        file, patches = proposal
         saved = not same(file, self.file)
         if not saved and same(_plain(patches), _plain(self.state.patches)):
             return Step(self.state, self.variables, None, self._seen)
         if only_ui(self.file, file) and same(_plain(patches), _plain(self.state.patches)):
             return self._change_ui(file)
-        try:
-            variables = self._variables(file)
-            state = make_state(file, patches, variables)
-            _check_dependencies(self.state, state)
-        except ConfigError as error:
-            raise RefusedError(Refusal.INVALID, _sentence(error, args)) from None
+        variables = self._variables(file)
+        state = make_state(file, patches, variables)
+        _check_dependencies(self.state, state)
         check_running(self.state, state, running)
-        note = f"restore of version {args['version']}" if restored else ""
         record = self._record(state, self.state.live, author, note, persisted=saved)
         self._save(state, record) if saved else self._keep(record)
         ui_changed = not same(value_at(self.effective, UI), value_at(state.effective, UI))

@@ -30,6 +30,7 @@ class Action(StrEnum):
     RESTART = "restart"
     BULK = "bulk"
     CANCEL = "cancel"
+    START_CORE = "start-core"
     RELOAD_CONFIG = "reload-config"
     UPDATE_ACCOUNTS = "update-accounts"
     UPDATE_CONFIG = "update-config"

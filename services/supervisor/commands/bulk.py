@@ -50,7 +50,12 @@ class Bulk:
             job.finish(CommandStatus.REJECTED, str(error))
             return
         run = _Run(job, action, names)
-        self._wholes.begin(job, self._carry_out(run), partial(self._finish, run))
+        task = self._wholes.begin(self._carry_out(run), partial(self._finish, run))
+
+        def take_back(_why: str) -> None:
+            task.cancel()
+
+        job.take_back = take_back
 
     async def _carry_out(self, run: _Run) -> None:
         if run.action is Action.START:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from services.supervisor.job import Job, TooLateError
 from services.supervisor.journal import Journal, JournalError
@@ -16,10 +16,21 @@ Finish = Callable[[Task], None]
 """Finishes the job by how its work ended."""
 
 
+class Whole(Protocol):
+    """The larger command."""
+
+    @property
+    def command(self) -> Command:
+        """As it was accepted."""
+
+    def step(self, what: str) -> None:
+        """Tell whoever waits for it."""
+
+
 class Part(Job):
     """The share of one service in a larger command, which tells its steps."""
 
-    def __init__(self, whole: Job, command: Command, journal: Journal, outbox: Outbox) -> None:
+    def __init__(self, whole: Whole, command: Command, journal: Journal, outbox: Outbox) -> None:
         super().__init__(command, journal, outbox)
         self._whole = whole
 
@@ -40,23 +51,20 @@ class Wholes:
         self._frozen = False
         self._closing = False
 
-    def begin(self, job: Job, work: Coroutine[Any, Any, None], finish: Finish) -> None:
-        """Do the work of a claimed job; it can be taken back."""
+    def begin(self, work: Coroutine[Any, Any, None], finish: Finish) -> Task:
+        """Do the work of a claimed command. Cancelling it takes the command back."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-
-        def cancel(_why: str) -> None:
-            task.cancel()
 
         def through(task: Task) -> None:
             self._tasks.discard(task)
             if not self._frozen:
                 finish(task)
 
-        job.take_back = cancel
         task.add_done_callback(through)
+        return task
 
-    async def part(self, whole: Job, action: Action, name: str, source: str = "") -> Receipt:
+    async def part(self, whole: Whole, action: Action, name: str, source: str = "") -> Receipt:
         """What became of one service. Cancelled, the part is taken back, and waited for.
 
         Args:

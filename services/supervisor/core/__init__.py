@@ -1,0 +1,1 @@
+"""What `start-core` makes of a wish: pure, apart from asking whether a port is free."""
