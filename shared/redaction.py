@@ -33,7 +33,9 @@ SECRET_KEYS: Final = (
 Words may be joined by a space, `_`, `-` or nothing. Config masking and log redaction share it.
 """
 
-_CONFIG_ONLY: Final = frozenset({"plexclaim", "apikeys", "aiostreamsauth", "authorization"})
+_CONFIG_ONLY: Final = frozenset(
+    {"plexclaim", "apikeys", "debridkey", "aiostreamsauth", "authorization"}
+)
 _COMPACT_KEYS: Final = tuple(key.replace(" ", "") for key in SECRET_KEYS)
 
 

@@ -111,7 +111,7 @@ def _problem(item: Mapping[str, Any]) -> dict[str, Any]:
         "type": item.get("type", ""),
         "loc": echo(list(item.get("loc", ()))),
         "msg": _clean(str(item.get("msg", ""))),
-        "input": _shown(_last(item.get("loc")), item.get("input"), ECHO_DEPTH + 1),
+        "input": _input(item.get("loc"), item.get("input")),
     }
     if item.get("ctx"):
         problem["ctx"] = echo({key: str(value) for key, value in item["ctx"].items()})
@@ -143,8 +143,10 @@ def _shown(key: str, value: Any, depth: int) -> Any:
     return MASK if is_secret_key(key) else echo(value, depth - 1)
 
 
-def _last(loc: Any) -> str:
-    return str(loc[-1]) if isinstance(loc, list | tuple) and loc else ""
+def _input(loc: Any, value: Any) -> Any:
+    """The refused value; below a secret's name everything is one."""
+    names = loc if isinstance(loc, list | tuple) else ()
+    return MASK if any(is_secret_key(str(name)) for name in names) else echo(value)
 
 
 def _clean(text: str) -> str:

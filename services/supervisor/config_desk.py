@@ -119,7 +119,8 @@ class ConfigDesk:
         One that the same command made before it was interrupted is not made again.
 
         Args:
-            make: called in a thread, again when the file was replaced meanwhile.
+            make: called in a thread; again when the file was replaced meanwhile. For a change that
+                was made before too: from what is so now it tells the same again.
 
         Raises:
             RefusedError: it cannot be made; nothing has changed.
@@ -127,6 +128,7 @@ class ConfigDesk:
         async with self._lock:
             done = self._config.history.made_by(author.command_id)
             if done is not None:
+                await asyncio.to_thread(make, self._config.state)
                 return Step(self._config.state, self._config.variables, done, (0, 0, 0))
             running = self._running()
             step = await self._fresh(partial(self._config.transact, make, author, running))

@@ -34,12 +34,14 @@ class Seen:
 class ScriptedSupervisor:
     """Carries out every command at once, unless a test says otherwise.
 
-    `verdicts`: outcome by process name. `gates`: a command for this name waits for the event.
+    `verdicts`: outcome by process name, and `results` of the receipts. `gates`: a command for this
+    name waits for the event.
     """
 
     redis: Redis
     keys: Keys
     verdicts: dict[str, tuple[CommandStatus, str]] = field(default_factory=dict)
+    results: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
 
@@ -109,6 +111,7 @@ class ScriptedSupervisor:
         if name in self.gates:
             await self.gates[name].wait()
         status, detail = self.verdicts.get(name, (CommandStatus.SUCCEEDED, "done"))
+        receipt.result = self.results.get(name)
         if status is CommandStatus.SUCCEEDED:
             await self._change(seen)
         receipt.status, receipt.detail, receipt.finished_at = status, detail, time.time()
