@@ -39,7 +39,7 @@ from services.supervisor.logs import LogShelf, limits_of
 from services.supervisor.logsender import LogSender
 from services.supervisor.outbox import Outbox
 from services.supervisor.ownlog import OwnLogHandler
-from services.supervisor.probes.listening import is_free
+from services.supervisor.ports import free
 from services.supervisor.recovery import Recovery, state_of
 from services.supervisor.registry import API_KEY, Registry
 from services.supervisor.session import Session, cancelled
@@ -116,7 +116,7 @@ class Supervisor:
             others={
                 Action.BULK: Bulk(self._wholes, self._graph).submit,
                 Action.START_CORE: StartCore(
-                    self._wholes, self._desk, self._graph, self._running, is_free
+                    self._wholes, self._desk, self._graph, self._running, free
                 ).submit,
             },
         )

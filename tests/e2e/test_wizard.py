@@ -37,7 +37,7 @@ async def home(redis_url: str, tmp_path: Path) -> AsyncIterator[SupervisorProces
     services = {
         "sonarr": {"instances": {"Default": mine}},
         "plex": block("Plex Media Server"),
-        "postgres": block("PostgreSQL"),
+        "postgres": block("PostgreSQL", health={"readiness": {"kind": "port"}}),
         "zilean": block("Zilean"),
         "tautulli": block("Tautulli"),
         "untouched": block("Untouched"),

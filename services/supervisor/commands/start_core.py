@@ -20,9 +20,9 @@ from services.supervisor.config_desk import ConfigDesk
 from services.supervisor.config_state import ConfigState
 from services.supervisor.configuration import Author
 from services.supervisor.core.plan import Plan, make_plan
-from services.supervisor.core.ports import Free
 from services.supervisor.core.request import BadRequestError, CoreRequest, parse_request
 from services.supervisor.job import Job
+from services.supervisor.ports import Free
 from shared.config.dependencies import Dependencies
 from shared.config.template import templates
 from shared.models.command import Action, Command, CommandStatus, Receipt

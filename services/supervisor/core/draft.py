@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 
 from services.supervisor.config_state import ConfigState, Patches, Tree
 from services.supervisor.core.errors import PlanError
-from services.supervisor.core.ports import FIELDS, Ports, ports_of
+from services.supervisor.core.ports import Ports
+from services.supervisor.spawn import PORT_KEYS, configured_ports
 from shared.config.services import Block, ServiceBlock, walk_services
 from shared.config.trees import MISSING, Path, value_at, with_value
 
@@ -85,8 +86,8 @@ class Draft:
 
     def _with_ports(self, path: Path, block: Block, name: str) -> Block:
         before = self.before.get(path)
-        kept = ports_of(before.block) if before and name in self.running else frozenset[int]()
-        for key in FIELDS:
+        kept = frozenset(configured_ports(before.block) if before and name in self.running else ())
+        for key in PORT_KEYS:
             wanted = block.get(key)
             if type(wanted) is not int or (*path, key) in self.overridden:
                 continue

@@ -18,7 +18,7 @@ from services.supervisor.core.instances import (
     untouched,
 )
 from services.supervisor.core.options import with_options
-from services.supervisor.core.ports import Free, Ports, reserved
+from services.supervisor.core.ports import Ports, reserved
 from services.supervisor.core.providers import (
     check_debrid,
     debrid_key,
@@ -28,6 +28,7 @@ from services.supervisor.core.providers import (
     with_keys,
 )
 from services.supervisor.core.request import BadRequestError, CoreRequest, CoreWish, Options
+from services.supervisor.ports import Free
 from shared.config.dependency_facts import ARRS, MEDIA_SERVERS, SCOPED, core_dependencies
 from shared.config.labels import CORE_LABELS, OPTIONAL_LABELS, key_of, label_of
 from shared.config.services import Block, ServiceBlock, walk_services

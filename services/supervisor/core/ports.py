@@ -1,15 +1,11 @@
 """Ports for services that are about to be enabled (contract lifecycle.md 8, "Port shifting")."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from services.supervisor.core.errors import PlanError
-from shared.config.services import Block, ServiceBlock
-
-FIELDS = ("port", "frontend_port", "backend_port", "webdav_port")
-LAST = 65535
-
-Free = Callable[[int], bool]
-"""Whether nobody listens on a port of this machine."""
+from services.supervisor.ports import HIGHEST, Free
+from services.supervisor.spawn import configured_ports
+from shared.config.services import ServiceBlock
 
 
 class Ports:
@@ -29,7 +25,7 @@ class Ports:
         Raises:
             PlanError: there is none.
         """
-        for port in range(wanted, LAST + 1):
+        for port in range(wanted, HIGHEST + 1):
             if self._owners.get(port, owner) != owner:
                 continue
             if port in kept or self._free(port):
@@ -43,11 +39,6 @@ def reserved(services: Iterable[ServiceBlock]) -> dict[int, str]:
     owners: dict[int, str] = {}
     for service in services:
         if service.enabled or service.path[:1] == ("dumb",):
-            for port in ports_of(service.block):
+            for port in configured_ports(service.block):
                 owners.setdefault(port, service.process_name)
     return owners
-
-
-def ports_of(block: Block) -> frozenset[int]:
-    """The ports that a block names."""
-    return frozenset(block[field] for field in FIELDS if type(block.get(field)) is int)

@@ -13,7 +13,11 @@ from tests.support.redis_server import PrivateRedis, free_port
 from tests.support.wait import wait_until_sync
 
 Make = Callable[..., Boss]
-GATED = [sys.executable, "-I", "-S", str(PROGRAMS / "port.py"), "{port}"]
+GATED = [sys.executable, "-I", "-S", str(PROGRAMS / "ready_later.py"), "{port}", "go"]
+
+
+BY_PORT = {"readiness": {"kind": "port"}}
+"""For a stand-in of PostgreSQL, which is asked by its own tool."""
 
 
 def gated(name: str, **block: Any) -> dict[str, Any]:
@@ -61,7 +65,7 @@ def version(boss: Boss) -> int:
 
 def test_what_is_needed_then_the_core_then_the_rest(make: Make) -> None:
     boss = make(
-        postgres=gated("PostgreSQL"),
+        postgres=gated("PostgreSQL", health=BY_PORT),
         riven_backend=gated("Riven Backend", branch_enabled=True),
         riven_frontend=plain("Riven Frontend"),
         plex=plain("Plex"),
