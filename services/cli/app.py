@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from services.cli.commands import logs, machine, services, users
+from services.cli.commands import config, logs, machine, receipts, services, tokens, users
 from services.cli.desk import desk_of
 from shared.errors import DumbError
 from shared.exits import Exit
@@ -35,6 +35,8 @@ class Root(TyperGroup):
         except BrokenPipeError:  # `dumb logs … | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise typer.Exit(Exit.OK) from None
+        finally:
+            desk_of(ctx).close()
         return result
 
 
@@ -48,7 +50,7 @@ def build() -> typer.Typer:
         epilog=EPILOG,
     )
     app.callback()(_root)
-    for part in (services, logs, users, machine):
+    for part in (services, logs, receipts, config, tokens, users, machine):
         part.register(app)
     return app
 

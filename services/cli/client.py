@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from shared.errors import DumbError
 from shared.exits import Exit
@@ -76,6 +76,16 @@ class Client:
         # The API is on this machine or the next: a proxy for the web is not asked. Reading the
         # authorities of this machine takes 15 ms, which only https needs.
         self._http = httpx.Client(trust_env=False, verify=base.startswith("https:"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End its connections."""
+        self._http.close()
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """GET a JSON object.

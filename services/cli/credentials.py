@@ -70,7 +70,8 @@ class LoginCredentials:
         """None when the login has ended. Raises `DumbError` when that cannot be known now."""
         body = {"refresh_token": login.refresh_token}
         try:
-            pair = Client(self._base, TokenCredentials()).post("/auth/refresh", body)
+            with Client(self._base, TokenCredentials()) as client:
+                pair = client.post("/auth/refresh", body)
         except RefusedError as error:
             if error.status in {400, 401, 422}:
                 return None

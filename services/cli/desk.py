@@ -51,6 +51,11 @@ class Desk:
             return Client(self.base, TokenCredentials(token))
         return Client(self.base, LoginCredentials(self.logins, self.base))
 
+    def close(self) -> None:
+        """End what was begun."""
+        if "client" in self.__dict__:
+            self.client.close()
+
 
 def desk_of(context: typer.Context) -> Desk:
     """What `__main__` handed over."""

@@ -94,9 +94,14 @@ class Terminal:
         """Ask before something that cannot be undone. Raises `AbortedError`."""
         if not sys.stdin.isatty():
             raise AbortedError(f"{question} Nobody can answer here: say --yes.")
-        self._ask_for(f"{question} [y/N] ")
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        if not self.agrees(f"{question} [y/N] ", default=False):
             raise AbortedError("Nothing was changed.")
+
+    def agrees(self, question: str, *, default: bool) -> bool:
+        """What somebody at the keyboard says; `default` for the Enter key alone."""
+        self._ask_for(question)
+        said = sys.stdin.readline().strip().lower()
+        return said in {"y", "yes"} if said else default
 
     def line(self, prompt: str) -> str:
         """One line of the input; the prompt is shown on a terminal only."""

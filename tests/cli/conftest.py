@@ -1,5 +1,6 @@
 """A whole installation for the command line: Redis, a supervisor, an API, each a real process."""
 
+import io
 import json
 import os
 import shutil
@@ -7,13 +8,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 import pytest
 
+from services.cli.app import build
+from services.cli.desk import Desk
 from tests.support.redis_server import PrivateRedis, find_redis_server, free_port
 from tests.support.supervisor import PROJECT, SupervisorProcess
 from tests.support.wait import wait_until_sync
@@ -43,6 +48,15 @@ SERVICES: dict[str, Any] = {
         "stop_wait": 1,
     },
 }
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @dataclass
@@ -79,20 +93,36 @@ class Rig:
             **more,
         }
 
-    def dumb(
-        self, *arguments: str, typed: str = "", env: Mapping[str, str] | None = None
-    ) -> "subprocess.CompletedProcess[str]":
-        """Run it in a pipe, with `typed` as its input."""
-        return subprocess.run(
+    def dumb(self, *arguments: str, typed: str = "", env: Mapping[str, str] | None = None) -> Done:
+        """`dumb` in a pipe with `typed` as its input, in this process: that saves its start."""
+        output, errors = io.StringIO(), io.StringIO()
+        code = 0
+        with (
+            redirect_stdout(output),
+            redirect_stderr(errors),
+            mock.patch("sys.stdin", io.StringIO(typed)),
+        ):
+            try:
+                build()(
+                    args=list(arguments), prog_name="dumb", obj=Desk(self.environ(**(env or {})))
+                )
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return Done(code, output.getvalue(), errors.getvalue())
+
+    def process(self, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
+        """`./dumb` as a process of its own."""
+        done = subprocess.run(
             [str(DUMB), *arguments],
             env=self.environ(**(env or {})),
             cwd="/",
-            input=typed,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def says(self, *arguments: str, **options: Any) -> str:
         """Standard output of a command that succeeds."""

@@ -72,8 +72,11 @@ def dumb(home: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[
 def test_what_answers_is_not_the_api(tmp_path: Path, odd_server: int) -> None:
     done = dumb(tmp_path, odd_server, "status")
     assert (done.returncode, done.stderr) == (1, "<html>Bad gateway\n")
-    with pytest.raises(AwayError, match="is not this project's API"):
-        Client(f"http://127.0.0.1:{odd_server}", TokenCredentials()).get("/logs")
+    with (
+        Client(f"http://127.0.0.1:{odd_server}", TokenCredentials()) as client,
+        pytest.raises(AwayError, match="is not this project's API"),
+    ):
+        client.get("/logs")
 
 
 def test_an_api_that_is_away_is_an_exit_code_of_its_own(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def rows(text: str) -> dict[str, str]:
 
 
 def test_status_shows_what_is_enabled_or_runs(rig: Rig) -> None:
-    found = rows(rig.says("status"))
+    found = rows(rig.process("status").stdout)
     assert set(found) == {"NAME", "DUMB API", "Web Server", "Talker"}
     assert found["NAME"].split() == ["NAME", "STATUS", "HEALTH", "SINCE", "DETAIL"]
     assert re.match(r"Web Server  running  healthy  \d+s$", found["Web Server"])
@@ -126,6 +126,6 @@ def test_names_are_completed(rig: Rig) -> None:
         "COMP_WORDS": "dumb stop Web",
         "COMP_CWORD": "2",
     }
-    assert "Web Server" in rig.dumb(env=asked).stdout
-    away = rig.dumb(env={**asked, "DUMB_API_SERVICE_PORT": str(free_port())})
+    assert "Web Server" in rig.process(env=asked).stdout
+    away = rig.process(env={**asked, "DUMB_API_SERVICE_PORT": str(free_port())})
     assert (away.stdout.strip(), away.stderr) == ("", "")
