@@ -5,7 +5,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-CODE := shared services tests bench
+CODE := shared services tests bench deploy
 # Most tests wait for processes, so there are more workers than cores.
 WORKERS := 4
 # What a user types reaches the services' environment; what make adds to it does not.
