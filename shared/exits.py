@@ -33,3 +33,6 @@ POINTLESS: Final = frozenset(
     {Exit.CANNOT_WRITE, Exit.IN_USE, Exit.TLS, Exit.NO_PERMISSION, Exit.CONFIG}
 )
 """With these, starting the program again changes nothing: somebody has to."""
+
+TELLING: Final = frozenset({Exit.KILLED, Exit.LEFT_BEHIND})
+"""How an end went; `dumb up` ends with the same code."""

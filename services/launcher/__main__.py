@@ -1,4 +1,4 @@
-"""`python -m services.launcher [up|down]`: reads the environment, then runs."""
+"""`python -m services.launcher [up|down|upgrade]`: reads the environment, then runs."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from services.launcher.console import Console
 from services.launcher.down import down
 from services.launcher.programs import NAMES, program_table
 from services.launcher.up import Options, Up
+from services.launcher.upgrade import upgrade
 from shared.errors import DumbError
 from shared.settings import Settings, load_settings
 
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
     _fill_standard_descriptors()
     names = list(NAMES)
     parser = argparse.ArgumentParser(prog="dumb", description="Start the programs, or stop them.")
-    parser.add_argument("what", nargs="?", choices=["up", "down"], default="up")
+    parser.add_argument("what", nargs="?", choices=["up", "down", "upgrade"], default="up")
     parser.add_argument(
         "--only",
         nargs="+",
@@ -37,6 +38,8 @@ def main(arguments: list[str]) -> int:
         settings = load_settings()
         if chosen.what == "down":
             return down(settings.home)
+        if chosen.what == "upgrade":
+            return upgrade(settings.home)
         return run(_options(settings, chosen.only or names), colour=_wants_colour())
     except DumbError as error:
         return refuse(error)

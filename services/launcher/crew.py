@@ -14,7 +14,7 @@ from services.launcher.child import Child
 from services.launcher.console import Console
 from services.launcher.programs import Program
 from services.launcher.signals import Signals
-from shared.exits import POINTLESS
+from shared.exits import POINTLESS, TELLING, Exit
 
 LONGEST_TURN_S: Final = 60.0
 
@@ -42,6 +42,8 @@ class Crew:
         self.fatal = ""
         """Why everything must stop: the last message of a program that ended with a POINTLESS."""
         self.fatal_code = 0
+        self.end_code = 0
+        """What a program that was told to end said by its exit code: the worst of it."""
         self.restarting = True
         self.on_death: Callable[[Program], None] = _unnoticed
         """Called at once when a program has ended, before it is started again."""
@@ -121,8 +123,14 @@ class Crew:
         member.child = None
         self.on_death(member.program)
         if not self.restarting:
+            if exit_code in TELLING:
+                self.end_code = max(self.end_code, exit_code)
             return
         name = member.program.name
+        if exit_code == Exit.HANDED_OVER:
+            member.delay, member.due = 0.0, time.monotonic()
+            self._console.say(f"{name} has handed over; starting the next one.")
+            return
         if exit_code in POINTLESS:
             self.fatal_code = exit_code
             last = child.last_line.decode("utf-8", "replace").strip()

@@ -107,7 +107,7 @@ class Up:
         finally:
             Shutdown(self._crew, self._console, self._signals).run()
         self._console.say("stopped")
-        return self._crew.fatal_code
+        return self._crew.fatal_code or self._crew.end_code
 
     def _hold(self, program: Program) -> None:
         """The supervisor died: services that end now must not take their last words along."""

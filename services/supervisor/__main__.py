@@ -1,4 +1,8 @@
-"""`python -m services.supervisor`: starts services, watches them, executes commands."""
+"""`python -m services.supervisor`: starts services, watches them, executes commands.
+
+`--check` only says whether it could: its code can be loaded, its settings can be used, and Redis
+does not refuse it.
+"""
 
 import logging
 import os
@@ -18,13 +22,15 @@ from shared.settings import load_settings
 _log = logging.getLogger("services.supervisor")
 
 
-async def _run() -> int:
+async def _run(*, only_check: bool) -> int:
     settings = load_settings()
     own_log = install(settings.log_level)
     refusal = await find_refusal(settings.redis_url)
     if refusal is not None:
         _log.error("%s", refusal.sentence)
         return refusal.code
+    if only_check:
+        return Exit.OK
     try:
         supervisor = Supervisor(settings, os.environ, own_log)
     except AlreadyRunningError as error:
@@ -50,7 +56,7 @@ def main() -> int:
     """Run until a signal; the exit code."""
     os.umask(0o027)
     try:
-        return uvloop.run(_run())
+        return uvloop.run(_run(only_check="--check" in sys.argv[1:]))
     except DumbError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

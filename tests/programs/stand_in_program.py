@@ -22,6 +22,7 @@ from types import FrameType
 from typing import NoReturn
 
 from services.launcher.redis_ping import Ping, ping
+from shared.exits import Exit
 from shared.redis_url import parse_redis_url
 
 ORPHAN = """
@@ -61,7 +62,7 @@ def main() -> None:
     def stop(signum: int, _frame: FrameType | None) -> NoReturn:
         if signum == signal.SIGUSR2:
             note(given.directory, "ended", f"{given.name} handed over")
-            os._exit(0)
+            os._exit(Exit.HANDED_OVER)
         note(given.directory, "ended", f"{given.name} end")
         if ping(parse_redis_url(os.environ["REDIS_URL"])) is Ping.OK:
             note(given.directory, "ended", "redis")

@@ -1,4 +1,4 @@
-"""What concerns this machine: `dumb up`, `down`, `redis-cli`, `doctor`."""
+"""What concerns this machine: `dumb up`, `down`, `supervisor`, `redis-cli`, `doctor`."""
 
 import os
 import sys
@@ -24,6 +24,10 @@ def register(app: typer.Typer) -> None:
     for command in (up, down):
         app.command(rich_help_panel=PANEL, **FOREIGN)(command)
     app.command(rich_help_panel=PANEL)(doctor)
+    supervisor = typer.Typer(no_args_is_help=True, help="The program that runs the services.")
+    supervisor.command()(upgrade)
+    supervisor.callback()(_supervisor)
+    app.add_typer(supervisor, name="supervisor", rich_help_panel=PANEL)
     app.command("redis-cli", rich_help_panel=PANEL, **FOREIGN)(redis)
 
 
@@ -35,6 +39,15 @@ def up(arguments: Arguments = None) -> None:
 def down(arguments: Arguments = None) -> None:
     """Stop what `dumb up` started in this data directory."""
     _become_launcher("down", arguments)
+
+
+def _supervisor() -> None:
+    """The program that runs the services."""
+
+
+def upgrade() -> None:
+    """Start the supervisor anew, from the code that is here now; no service is stopped."""
+    _become_launcher("upgrade", None)
 
 
 def doctor(context: typer.Context) -> None:
