@@ -16,6 +16,7 @@ from services.supervisor.appfiles.worker import AppFiles, own_files
 from services.supervisor.backpressure import Backpressure
 from services.supervisor.commands.bulk import Bulk
 from services.supervisor.commands.parts import Wholes
+from services.supervisor.commands.reset import Reset
 from services.supervisor.commands.start_core import StartCore
 from services.supervisor.config_desk import ConfigDesk
 from services.supervisor.config_publisher import ConfigPublisher
@@ -24,6 +25,7 @@ from services.supervisor.dispatcher import Dispatcher
 from services.supervisor.effects import Effects
 from services.supervisor.fleet.boot import Boot
 from services.supervisor.fleet.fleet import Fleet
+from services.supervisor.fleet.health import HealthMonitor
 from services.supervisor.fleet.policy import RestartPolicy, policy_of
 from services.supervisor.fleet.restarts import Restarter
 from services.supervisor.fleet.shutdown import Shutdown
@@ -96,7 +98,10 @@ class Supervisor:
         self._sender = LogSender(self._shelf, keys)
         self._backpressure = Backpressure(self._sender)
         self._restarter = Restarter(units, self._policy, self._submit)
-        self._fleet = Fleet(self._registry, self._graph, self._submit, self._restarter)
+        self._monitor = HealthMonitor(self._policy, self._restarter.checked)
+        self._fleet = Fleet(
+            self._registry, self._graph, self._submit, self._restarter, self._monitor
+        )
         self._boot = Boot(units, self._fleet.moved, self._publish_startup)
         self._accounts = Accounts(settings.users_path, settings.run_dir, keys)
         self._accounts.load()
@@ -118,6 +123,7 @@ class Supervisor:
                 Action.START_CORE: StartCore(
                     self._wholes, self._desk, self._graph, self._running, free
                 ).submit,
+                Action.RESET_RESTART_STATE: Reset(self._registry, self._restarter).submit,
             },
         )
 
@@ -143,7 +149,7 @@ class Supervisor:
                 Tails(self._shelf).run(self._registry),
                 self._desk.run(),
                 self._accounts.run(),
-                self._follow_boot(fresh=bool(plan)),
+                self._follow_boot(fresh=bool(plan), clean=clean),
             )
         ]
         _log.info(
@@ -156,6 +162,7 @@ class Supervisor:
             task.cancel()
         self._dispatcher.closing = self._fleet.closing = True
         self._restarter.close()
+        self._monitor.close()
         code = self._detach() if self._handover else await self._shut_down()
         await self._farewell(session, serving)
         return code
@@ -171,13 +178,13 @@ class Supervisor:
             self._handover = True
             self._stop.set()
 
-    async def _follow_boot(self, *, fresh: bool) -> None:
+    async def _follow_boot(self, *, fresh: bool, clean: bool) -> None:
         """Name the phases; once the boot is over, what ends is restarted."""
         expected = [unit.name for unit in self._registry.units.values() if _is_expected(unit)]
         options = boot_options(self._config.dumb.get("startup"))
         synthetic = list(self._registry.synthetic)
         await self._boot.settle(expected, synthetic, options, fresh=fresh)
-        self._restarter.begin()
+        self._restarter.begin(clean=clean)
         await self._boot.mend()
 
     def _detach(self) -> Exit:

@@ -17,10 +17,11 @@ from services.supervisor.fleet.options import expected_exits
 from services.supervisor.identity import Identity, members, since_boot, start_ticks
 from services.supervisor.journal import JournalError
 from services.supervisor.launching import Launched, Launcher
+from services.supervisor.probes.verdict import Verdict
 from services.supervisor.process import Exit, Process
 from services.supervisor.readiness import Readiness
 from services.supervisor.spawn import LaunchError, LaunchSpec, stop_policy
-from services.supervisor.statebook import StateBook
+from services.supervisor.statebook import StateBook, health_fields
 from services.supervisor.stopper import Report, end_survivors, stop
 from shared.config.services import ServiceBlock
 from shared.errors import DumbError
@@ -188,6 +189,7 @@ class Lifecycle:
             next_restart_time=None,
             disabled=wanted is Desired.DOWN,
             unhealthy_count=0,
+            awaiting_recovery=False,
         )
 
     # -- launching -------------------------------------------------------------------------
@@ -288,7 +290,7 @@ class Lifecycle:
             if process.ended.is_set():
                 return self._verdict()
             if ready.done():
-                self._ready()
+                self._ready(readiness.said)
                 return ""
         finally:
             ready.cancel()
@@ -307,16 +309,18 @@ class Lifecycle:
             return "completed"
         raise OperationError(self.state.exit_reason)
 
-    def _ready(self) -> None:
+    def _ready(self, said: Verdict | None = None) -> None:
+        """`said`: what its own probe answered, if it has one."""
         if self.state.status is _S.STARTING:
-            self.book.change(_S.RUNNING, ready_at=time.time())
+            health = health_fields(said) if said is not None else {}
+            self.book.change(_S.RUNNING, ready_at=time.time(), **health)
             self.report("ready")
 
     async def _ready_late(self, process: Process, readiness: Readiness) -> None:
         await readiness.reached()
         self._late = None
         if self._process is process:
-            self._ready()
+            self._ready(readiness.said)
 
     def _cancel_late(self) -> None:
         if self._late is not None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from services.supervisor.probes.check import Check
 from services.supervisor.probes.port import wait_until_answers
+from services.supervisor.probes.verdict import Verdict
 from services.supervisor.spawn import LaunchSpec
 
 _FIRST_PAUSE_S: Final = 0.02
@@ -19,6 +20,8 @@ class Readiness:
         self._spec = spec
         self._check = check
         self.missing = ""
+        self.said: Verdict | None = None
+        """What its own probe answered when it was ready."""
 
     async def reached(self) -> None:
         """Return when it is ready; cancel it for a deadline."""
@@ -32,6 +35,7 @@ class Readiness:
         while self._check is not None:
             verdict = await self._check()
             if verdict.ready:
+                self.said = verdict
                 return
             self.missing = verdict.reason or verdict.health.value
             await asyncio.sleep(pause)

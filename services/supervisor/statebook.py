@@ -75,13 +75,8 @@ class StateBook:
 
     def found(self, verdict: Verdict, readiness: str) -> None:
         """A health check says something else than before."""
-        self.note(
-            health=verdict.health.value,
-            health_reason=verdict.reason,
-            health_details=verdict.details,
-            health_checked_at=time.time(),
-            restart=replace(self.state.restart, readiness_state=readiness),
-        )
+        restart = replace(self.state.restart, readiness_state=readiness)
+        self.note(**health_fields(verdict), health_checked_at=time.time(), restart=restart)
 
     def count(self, **counters: Any) -> None:
         """Change counters of `RestartStats`, if they are other ones."""
@@ -98,6 +93,15 @@ class StateBook:
             process = asdict(self.identity)
         name = self.state.process_name
         self._journal.service(name, self.state.to_tree(), process, self.attempts)
+
+
+def health_fields(verdict: Verdict) -> dict[str, Any]:
+    """What a check found, as fields of the state."""
+    return {
+        "health": verdict.health.value,
+        "health_reason": verdict.reason,
+        "health_details": verdict.details,
+    }
 
 
 def _attempts(journal: Journal, name: str) -> tuple[float, ...]:

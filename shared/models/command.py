@@ -28,6 +28,7 @@ class Action(StrEnum):
     START = "start"
     STOP = "stop"
     RESTART = "restart"
+    RESET_RESTART_STATE = "reset-restart-state"
     BULK = "bulk"
     CANCEL = "cancel"
     START_CORE = "start-core"
@@ -38,7 +39,9 @@ class Action(StrEnum):
     UPDATE_APP_CONFIG = "update-app-config"
 
 
-TRIGGER_ACTIONS: Final = frozenset({Action.START, Action.STOP, Action.RESTART})
+TRIGGER_ACTIONS: Final = frozenset(
+    {Action.START, Action.STOP, Action.RESTART, Action.RESET_RESTART_STATE}
+)
 
 
 class CommandStatus(StrEnum):

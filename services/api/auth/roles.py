@@ -38,6 +38,7 @@ NEEDED: Final[dict[tuple[str, str], Role]] = {
     ("POST", "/process/start-service"): Role.OPERATOR,
     ("POST", "/process/stop-service"): Role.OPERATOR,
     ("POST", "/process/restart-service"): Role.OPERATOR,
+    ("POST", "/process/reset-restart-state"): Role.OPERATOR,
     ("POST", "/process/actions"): Role.OPERATOR,
     ("POST", "/process/commands/{command_id}/cancel"): Role.OPERATOR,
     ("GET", "/config"): Role.VIEWER,

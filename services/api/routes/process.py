@@ -30,6 +30,7 @@ WORDS: Final = {
     Action.START: "Service started successfully",
     Action.STOP: "Service stopped successfully",
     Action.RESTART: "Service restarted successfully",
+    Action.RESET_RESTART_STATE: "Restart state reset successfully",
 }
 """Clients compare nothing of it, but show it (contract rest.md 3.3 to 3.5)."""
 
@@ -64,6 +65,14 @@ async def stop_service(body: ServiceRequest, asked: AskedDep, commands: Commands
 async def restart_service(body: ServiceRequest, asked: AskedDep, commands: CommandsDep) -> Response:
     """Stop a service, start it, and answer when it is ready."""
     return await _carry_out(commands, asked, Action.RESTART, body.process_name)
+
+
+@router.post("/reset-restart-state", response_model=StartedBody, responses=_FAILURES)
+async def reset_restart_state(
+    body: ServiceRequest, asked: AskedDep, commands: CommandsDep
+) -> Response:
+    """Forget the counters of automatic restarts; what gave up gets a new chance."""
+    return await _carry_out(commands, asked, Action.RESET_RESTART_STATE, body.process_name)
 
 
 @router.get(
@@ -104,7 +113,7 @@ def _outcome(receipt: Receipt, action: Action, name: str, headers: dict[str, str
         extra = retry_later() if status == 503 else {}
         return Json({"detail": detail}, status, headers | extra)
     body: dict[str, Any] = {"status": WORDS[action], "process_name": name}
-    if action is not Action.START:
+    if action in {Action.STOP, Action.RESTART}:
         body["media_protection"] = media_protection(name, action)
     return Json(body, 200, headers)
 

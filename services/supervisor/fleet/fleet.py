@@ -7,6 +7,7 @@ from typing import Final
 
 from services.supervisor.effects import HeldError, Tell
 from services.supervisor.fleet.followers import Followers
+from services.supervisor.fleet.health import HealthMonitor
 from services.supervisor.fleet.needs import Look, Other, Standing, judge, summary
 from services.supervisor.fleet.restarts import DOWN, Restarter
 from services.supervisor.job import NEEDED, RELEASED, Job
@@ -31,13 +32,19 @@ class Fleet:
     """The `Others` of every service. All of it runs on the event loop."""
 
     def __init__(
-        self, registry: Registry, graph: Graph, submit: Submit, restarter: Restarter
+        self,
+        registry: Registry,
+        graph: Graph,
+        submit: Submit,
+        restarter: Restarter,
+        monitor: HealthMonitor,
     ) -> None:
         self._registry = registry
         self._graph = graph
         self._submit = submit
         self._restarter = restarter
-        self._followers = Followers(submit)
+        self._monitor = monitor
+        self._followers = Followers(submit, monitor.probe)
         self._admitting: dict[str, asyncio.Event] = {}
         """Set when it is worth looking again, by the service that waits to be admitted."""
         self.moved = asyncio.Event()
@@ -99,7 +106,10 @@ class Fleet:
         name = after.process_name
         self._wake(name)
         unit = self._registry.units.get(name)
-        if unit is None or before.status is after.status or self.closing:
+        if unit is None or self.closing:
+            return
+        self._monitor.changed(unit)
+        if before.status is after.status:
             return
         if after.status in DOWN and not unit.busy:
             self._restarter.ended(unit)

@@ -28,11 +28,11 @@ class Followers:
     a service that needs two that were restarted is restarted once.
     """
 
-    def __init__(self, submit: Submit) -> None:
+    def __init__(self, submit: Submit, reprobe: Callable[[Unit], None]) -> None:
+        """`reprobe` checks the health of a service now instead of at its next turn."""
         self._submit = submit
+        self._reprobe = reprobe
         self._followed: dict[str, deque[float]] = {}
-        self.reprobe: Callable[[Unit], None] = _unprobed
-        """Probes the health of a service now instead of at its next turn."""
 
     def came_up(self, unit: Unit, users: Iterable[Unit]) -> None:
         """`unit` is ready; `users` are the services that need it."""
@@ -45,7 +45,7 @@ class Followers:
                 _log.info("restarting %s: %s was started anew", user.name, unit.name)
                 self._submit(Action.RESTART, user, DEPENDENCY)
             elif wish is not OnDependencyRestart.IGNORE:
-                self.reprobe(user)
+                self._reprobe(user)
 
     def _may_follow(self, name: str) -> bool:
         now = since_boot()
@@ -58,7 +58,3 @@ class Followers:
             return False
         followed.append(now)
         return True
-
-
-def _unprobed(_unit: Unit) -> None:
-    """Nobody probes."""

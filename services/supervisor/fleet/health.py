@@ -1,6 +1,7 @@
 """Watches every running service: checks spread over time, results kept in its state."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
@@ -32,7 +33,7 @@ class HealthMonitor:
     def __init__(self, policy: PolicyOf, checked: Checked) -> None:
         self._policy = policy
         self._checked = checked
-        self._watches: dict[str, tuple[int, asyncio.Task[None]]] = {}
+        self._watches: dict[str, tuple[_Watch, asyncio.Task[None]]] = {}
         self._numbers = itertools.count()
 
     def changed(self, unit: Unit) -> None:
@@ -40,13 +41,20 @@ class HealthMonitor:
         name, state = unit.name, unit.state
         known = self._watches.get(name)
         wanted = state.status is ServiceStatus.RUNNING or unit.lifecycle.overdue
-        if known is not None and (not wanted or known[0] != state.generation):
+        if known is not None and (not wanted or known[0].generation != state.generation):
             del self._watches[name]
             known[1].cancel()
             known = None
         if wanted and known is None:
-            task = asyncio.get_running_loop().create_task(self._watch(unit, state.generation))
-            self._watches[name] = (state.generation, task)
+            watch = _Watch(unit, self._policy, self._checked)
+            offset = next(self._numbers) * GOLDEN % 1
+            task = asyncio.get_running_loop().create_task(watch.run(offset))
+            self._watches[name] = (watch, task)
+
+    def probe(self, unit: Unit) -> None:
+        """Check it now instead of at its next turn."""
+        if (known := self._watches.get(unit.name)) is not None:
+            known[0].soon.set()
 
     def close(self) -> None:
         """Check nothing any more."""
@@ -58,21 +66,6 @@ class HealthMonitor:
     def watched(self) -> frozenset[str]:
         """The services that are watched now."""
         return frozenset(self._watches)
-
-    # -- one service -----------------------------------------------------------------------
-
-    async def _watch(self, unit: Unit, generation: int) -> None:
-        watch = _Watch(unit, generation, self._policy, self._checked)
-        offset = next(self._numbers) * GOLDEN % 1
-        await asyncio.sleep(watch.interval_s * offset)
-        while True:
-            began = time.monotonic()
-            try:
-                await watch.check()
-            except Exception:  # noqa: BLE001 - an edge: a fault of ours must not end all checks
-                _log.exception("checking the health of %s failed", unit.name)
-            took = time.monotonic() - began
-            await asyncio.sleep(max(watch.interval_s - took, watch.interval_s / 10))
 
 
 @dataclass(slots=True)
@@ -97,14 +90,32 @@ class _Streak:
 class _Watch:
     """The checks of one generation."""
 
-    def __init__(self, unit: Unit, generation: int, policy: PolicyOf, checked: Checked) -> None:
+    def __init__(self, unit: Unit, policy: PolicyOf, checked: Checked) -> None:
+        self.generation = unit.state.generation
+        self.soon = asyncio.Event()
+        """Set to be checked now."""
         self._unit = unit
-        self._generation = generation
         self._policy = policy
         self._checked = checked
         self._alive, self._usable = _Streak(), _Streak()
         self._was_well = False
         self._counted_at = 0.0
+
+    async def run(self, offset: float) -> None:
+        """Check at every interval until cancelled; the first time after that part of one."""
+        pause = min(self.interval_s, DEFAULT_INTERVAL_S) * offset
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self.soon.wait()
+            self.soon.clear()
+            began = time.monotonic()
+            try:
+                await self.check()
+            except Exception:  # noqa: BLE001 - an edge: a fault of ours must not end all checks
+                _log.exception("checking the health of %s failed", self._unit.name)
+            took = time.monotonic() - began
+            pause = max(self.interval_s - took, self.interval_s / 10)
 
     @property
     def plan(self) -> HealthPlan:
@@ -128,7 +139,7 @@ class _Watch:
 
     def _current(self) -> bool:
         state = self._unit.state
-        return state.generation == self._generation and (
+        return state.generation == self.generation and (
             state.status is ServiceStatus.RUNNING or self._unit.lifecycle.overdue
         )
 
@@ -142,10 +153,10 @@ class _Watch:
         if plan.readiness is not None and usable is not None:
             self._usable.take(plan.readiness, good=usable.ready)
         verdict = self._in_start_period(plan, verdict)
-        bad = verdict.health is Health.UNHEALTHY
-        if self._alive.take(plan.liveness, good=not bad):
-            if not bad and usable is not None and not self._usable.good:
-                verdict = Verdict(Health.DEGRADED, f"Not ready: {usable.reason}", usable.details)
+        if verdict.ready and usable is not None and not self._usable.good:
+            health = Health.UNHEALTHY if self._unit.lifecycle.overdue else Health.DEGRADED
+            verdict = Verdict(health, f"Not ready: {usable.reason}", usable.details)
+        if self._alive.take(plan.liveness, good=verdict.health is not Health.UNHEALTHY):
             self._write(verdict)
             self._count(verdict)
 

@@ -36,15 +36,19 @@ class Restarter:
         self.armed = False
         """Nothing is scheduled before the boot has made its starts."""
 
-    def begin(self) -> None:
-        """The boot is through: what failed meanwhile is offered once, as every end from now on."""
+    def begin(self, *, clean: bool) -> None:
+        """The boot is through: what failed meanwhile is offered once, as every end from now on.
+
+        `clean`: after a clean end or a reboot only what is enabled is offered.
+        """
         self.armed = True
         self._began = since_boot()
         for unit in self._units.values():
-            if unit.state.status in DOWN and not unit.busy:
+            offered = unit.lifecycle.service.enabled or not clean
+            if offered and unit.state.status in DOWN and not unit.busy and self._wanted(unit):
                 self.ended(unit)
             elif unit.state.restart.pending:
-                self._drop(unit)  # scheduled by a supervisor that is gone, for one that runs
+                self._drop(unit)  # scheduled by a supervisor that is gone
 
     def close(self) -> None:
         """Nothing is restarted any more."""
@@ -58,14 +62,19 @@ class Restarter:
 
     def ended(self, unit: Unit) -> None:
         """A service ended by itself, or its start failed."""
-        if self.armed and self._wanted(unit) and not unit.state.completed:
+        if unit.state.completed:
+            return
+        self._not_recovered(unit, unit.state.exit_reason)
+        if self.armed and self._wanted(unit):
             self._schedule(unit, unit.state.exit_reason or "ended")
 
     def checked(self, unit: Unit, *, healthy: bool, counts: bool, reason: str) -> None:
         """A health check of a running service. `counts`: a failure, not just a bad day."""
         policy = self._policy(unit.name)
-        threshold = 3 if policy is None else policy.unhealthy_threshold
+        if policy is None:  # not monitored (gaps.md A8)
+            return
         stats = unit.state.restart
+        threshold = policy.unhealthy_threshold
         if healthy:
             unit.lifecycle.book.count(unhealthy_count=0, unhealthy_threshold=threshold)
             if stats.awaiting_recovery:
@@ -78,7 +87,14 @@ class Restarter:
             if count >= threshold:
                 self._unhealthy(unit, policy, reason)
 
-    def _unhealthy(self, unit: Unit, policy: RestartPolicy | None, reason: str) -> None:
+    def _unhealthy(self, unit: Unit, policy: RestartPolicy, reason: str) -> None:
+        self._not_recovered(unit, reason)
+        wanted = self.armed and self._wanted(unit)
+        if policy.restart_on_unhealthy and wanted and not unit.state.restart.pending:
+            self._schedule(unit, f"unhealthy: {reason}")
+
+    def _not_recovered(self, unit: Unit, reason: str) -> None:
+        """The last attempt brought it up, but not to health."""
         stats = unit.state.restart
         if stats.awaiting_recovery:
             unit.lifecycle.book.count(
@@ -86,14 +102,11 @@ class Restarter:
                 restart_failures=stats.restart_failures + 1,
                 last_failure_reason=reason,
             )
-        wanted = self.armed and self._wanted(unit)
-        if policy is not None and policy.restart_on_unhealthy and wanted and not stats.pending:
-            self._schedule(unit, f"unhealthy: {reason}")
 
-    def _in_grace(self, unit: Unit, policy: RestartPolicy | None) -> bool:
+    def _in_grace(self, unit: Unit, policy: RestartPolicy) -> bool:
         """A new process may be unhealthy for a while, as all may when monitoring begins."""
-        grace = 30.0 if policy is None else policy.grace_s
-        return since_boot() - max(unit.lifecycle.launched_at, self._began) < grace
+        since = max(unit.lifecycle.launched_at, self._began)
+        return since_boot() - since < policy.grace_s
 
     def _wanted(self, unit: Unit) -> bool:
         return (
@@ -112,7 +125,11 @@ class Restarter:
         book = unit.lifecycle.book
         attempt = next_attempt(policy, book.attempts, since_boot())
         book.attempts = attempt.recent
-        at = None if attempt.delay_s is None else time.time() + attempt.delay_s
+        delay = attempt.delay_s
+        if delay is not None and (planned := unit.state.restart.next_restart_time) is not None:
+            # Scheduled before, perhaps by a supervisor that is gone: the wait goes on.
+            delay = min(delay, max(planned - time.time(), 0.0))
+        at = None if delay is None else time.time() + delay
         late = {"last_failure_reason": f"{reason}; {attempt.reason}"} if attempt.reason else {}
         book.count(
             pending=at is not None,
@@ -122,12 +139,12 @@ class Restarter:
             last_exit_reason=reason,
             **late,
         )
-        if attempt.delay_s is None:
+        if delay is None:
             _log.error("%s is not restarted: %s", unit.name, attempt.reason)
             return
-        _log.warning("%s is restarted in %.0f s: %s", unit.name, attempt.delay_s, reason)
+        _log.warning("%s is restarted in %.0f s: %s", unit.name, delay, reason)
         loop = asyncio.get_running_loop()
-        self._timers[unit.name] = loop.call_later(attempt.delay_s, self._fire, unit.name)
+        self._timers[unit.name] = loop.call_later(delay, self._fire, unit.name)
 
     def cancel(self, name: str) -> None:
         """Forget the timer of a service; its counters stay."""
@@ -164,16 +181,18 @@ class Restarter:
         job = self._submit(action, unit, AUTO_RESTART)
         await job.done.wait()
         book, stats = unit.lifecycle.book, unit.state.restart
-        if job.receipt.status is CommandStatus.SUCCEEDED:
-            book.count(awaiting_recovery=True)
+        succeeded = job.receipt.status is CommandStatus.SUCCEEDED
+        if succeeded and unit.lifecycle.alive:
             policy = self._policy(unit.name)
-            if policy is None or policy.healthcheck_interval_s <= 0:
+            if policy is None or policy.healthcheck_interval_s <= 0:  # nobody will check it
                 self._recovered(unit)
-        elif job.receipt.status is CommandStatus.FAILED:
-            reason = job.receipt.detail
+            else:
+                book.count(awaiting_recovery=True)
+        elif succeeded and unit.state.completed:
+            self._recovered(unit)
+        elif succeeded or job.receipt.status is CommandStatus.FAILED:
+            reason = unit.state.exit_reason if succeeded else job.receipt.detail
             book.count(restart_failures=stats.restart_failures + 1, last_failure_reason=reason)
-            if unit.state.status in DOWN and self.armed and self._wanted(unit):
-                self._schedule(unit, reason)
 
     def _recovered(self, unit: Unit) -> None:
         stats = unit.state.restart
@@ -188,9 +207,16 @@ class Restarter:
     def reset(self, unit: Unit) -> str:
         """Forget all counters; what is down although it is wanted gets a new chance."""
         self.cancel(unit.name)
-        book = unit.lifecycle.book
+        book, stats = unit.lifecycle.book, unit.state.restart
         book.attempts = ()
-        book.note(restart=RestartStats(disabled=unit.state.desired is Desired.DOWN))
+        book.note(
+            restart=RestartStats(
+                disabled=stats.disabled,
+                unhealthy_threshold=stats.unhealthy_threshold,
+                readiness_state=stats.readiness_state,
+                ready_at=stats.ready_at,
+            )
+        )
         if unit.state.status in DOWN and not unit.busy:
             self.ended(unit)
         return "restart state reset"

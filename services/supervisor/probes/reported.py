@@ -31,7 +31,7 @@ def judge(answer: Answer, *, contains: str = "", json_field: str = "") -> Verdic
     something else, which is `degraded`.
     """
     tree = _json(answer.body)
-    word, components = _reported(tree, answer.body)
+    word, components = _reported(tree, answer)
     details: dict[str, Any] = {"http_status": answer.status, "latency_ms": answer.latency_ms}
     if word:
         details["reported_status"] = word
@@ -93,12 +93,12 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def _reported(tree: Any, body: bytes) -> tuple[str, list[dict[str, str]]]:
+def _reported(tree: Any, answer: Answer) -> tuple[str, list[dict[str, str]]]:
     """The word for the whole, "" when there is none, and the components with theirs."""
     if not isinstance(tree, Mapping):
-        text = body[:_LONGEST_WORD].decode("utf-8", "replace").strip()
-        known = len(body) <= _LONGEST_WORD and _plain(text) in _BY_WORD
-        return (text if known else ""), []
+        short = len(answer.body) <= _LONGEST_WORD and 200 <= answer.status < 300
+        text = answer.body.decode("utf-8", "replace").strip() if short else ""
+        return (text if _plain(text) in _BY_WORD else ""), []
     lower = {str(key).lower(): value for key, value in tree.items()}
     word = next((w for key in _STATE_KEYS if (w := _word(lower.get(key)))), "")
     listed: Any = next(

@@ -36,6 +36,7 @@ def answer(body: Any = b"", status: int = 200, *, truncated: bool = False) -> An
         (503, {"status": "up"}, "healthy"),
         (503, {"status": "purple"}, "unhealthy"),
         (500, b"", "unhealthy"),
+        (503, b"ok", "unhealthy"),
         (502, b"Bad gateway", "unhealthy"),
         (401, b"", "degraded"),
         (403, b"", "degraded"),
