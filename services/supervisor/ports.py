@@ -2,7 +2,7 @@
 
 A port moves only where the service follows: its `command` or `env` names the field as a
 placeholder. What keeps its port in a file of its own would go on listening where it did
-(docs/decisions/0009).
+(docs/decisions/0010).
 """
 
 import errno

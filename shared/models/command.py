@@ -39,9 +39,10 @@ class Action(StrEnum):
     UPDATE_APP_CONFIG = "update-app-config"
 
 
-TRIGGER_ACTIONS: Final = frozenset(
-    {Action.START, Action.STOP, Action.RESTART, Action.RESET_RESTART_STATE}
-)
+SERVICE_ACTIONS: Final = frozenset({Action.START, Action.STOP, Action.RESTART})
+"""What `bulk` does to several services."""
+
+TRIGGER_ACTIONS: Final = SERVICE_ACTIONS | {Action.RESET_RESTART_STATE}
 
 
 class CommandStatus(StrEnum):

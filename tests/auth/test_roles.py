@@ -24,6 +24,7 @@ async def test_what_each_role_may(stack: Stack) -> None:
         ("POST", "/process/start-service", body, (404, 404, 403)),
         ("POST", "/process/stop-service", body, (404, 404, 403)),
         ("POST", "/process/restart-service", body, (404, 404, 403)),
+        ("POST", "/process/reset-restart-state", body, (404, 404, 403)),
         ("GET", "/auth/users", None, (200, 403, 403)),
         ("POST", "/auth/users", user, (200, 403, 403)),
         ("PUT", "/auth/users/vera", {"disabled": False}, (200, 403, 403)),

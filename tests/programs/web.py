@@ -18,15 +18,13 @@ def text(name: str, default: str) -> str:
 
 with Path("starts").open("a") as starts:
     starts.write(f"{os.getpid()}\n")
-server: socket.socket | None = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 server.settimeout(0.01)
 while True:
     if code := text("exit", ""):
         sys.exit(int(code))
-    if server is not None and Path("deaf").exists():
+    if Path("deaf").exists():
         server.close()
-        server = None
-    if server is None:
         Path("deaf-now").touch()
         signal.pause()
     try:

@@ -15,7 +15,7 @@ from services.supervisor.job import RESTARTING, Job
 from services.supervisor.journal import Intent, Outcome
 from services.supervisor.unit import Unit
 from shared.config.dependencies import Dependencies
-from shared.models.command import TRIGGER_ACTIONS, Action, CommandStatus, Receipt
+from shared.models.command import SERVICE_ACTIONS, Action, CommandStatus, Receipt
 from shared.states import Desired
 
 Units = Mapping[str, Unit]
@@ -129,7 +129,7 @@ def asked(args: Mapping[str, Any], units: Units) -> tuple[Action, list[str]]:
         ValueError: a sentence.
     """
     word, names = args.get("action"), args.get("process_names")
-    action = next((known for known in TRIGGER_ACTIONS if known == word), None)
+    action = next((known for known in SERVICE_ACTIONS if known == word), None)
     if action is None:
         raise ValueError("'action' must be start, stop or restart.")
     if args.get("all") is True:

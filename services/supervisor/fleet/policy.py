@@ -1,7 +1,7 @@
 """When a service that ended or is unhealthy is started again. Pure (contract lifecycle 5).
 
 Beyond the contract: a failed attempt is followed by the next one, and a service at its limit is
-tried again once its oldest attempt has left the window (docs/decisions/0008).
+tried again once its oldest attempt has left the window (docs/decisions/0009).
 """
 
 import math

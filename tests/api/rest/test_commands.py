@@ -292,3 +292,17 @@ def test_keys_of_others_do_not_meet() -> None:
     ids = {keyed_id(key, owner) for key, owner in (("a", "api"), ("b", "api"), ("a", "eve"))}
     assert len(ids | {keyed_id("bc", "a"), keyed_id("c", "ab")}) == 5
     assert Keys().command(keyed_id("a", "api")).startswith("dumb:command:key-")
+
+
+async def test_restart_state_is_reset(api: Api, supervisor: ScriptedSupervisor) -> None:
+    supervisor.verdicts["Web Server"] = (CommandStatus.SUCCEEDED, "restart state reset")
+    answer = await api.http.post(
+        "/api/process/reset-restart-state/", json={"process_name": "Web Server"}
+    )
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"status": "Restart state reset successfully", "process_name": "Web Server"},
+    )
+    assert supervisor.seen[0].action == "reset-restart-state"
+    unknown = await api.http.post("/process/reset-restart-state", json={"process_name": "Web"})
+    assert unknown.status_code == 404
