@@ -172,7 +172,9 @@ def test_what_ignores_sigterm_is_killed(boss: Boss) -> None:
     pid = boss.service("stubborn")["pid"]
     command = boss.send("stop", "stubborn")
     assert boss.result(command)["status"] == "succeeded"
-    assert boss.steps(command)[2:6] == [
+    # What its shell had just begun may die a moment later than the shell.
+    steps = [step for step in boss.steps(command) if "the leader is gone" not in step]
+    assert steps[2:6] == [
         f"SIGTERM sent to group {pid} (attempt 1)",
         f"SIGTERM sent to group {pid} (attempt 2)",
         "SIGKILL sent",
