@@ -47,6 +47,7 @@ from services.api.routes import (
     process_list,
     service_config,
     service_ui,
+    updates,
 )
 from services.api.secret_reads import SecretReads
 from services.api.ws.router import open_rooms, ws_routes
@@ -99,7 +100,7 @@ def create_app(
     accounts = (auth, auth_users, auth_tokens)
     services = (process, process_list, fleet, actions, core, offers, commands, logs)
     settings = (config, config_schema, config_versions, service_config, service_ui)
-    rest = (history, jobs, health, environment, metrics, docs)
+    rest = (updates, history, jobs, health, environment, metrics, docs)
     for part in (*accounts, *services, *settings, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())

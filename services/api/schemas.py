@@ -149,15 +149,6 @@ class ProcessDetails(BaseModel):
     install_info: dict[str, Any] | None
 
 
-class UpdateNotices(BaseModel):
-    """Always empty: updates are not built."""
-
-    scope: str
-    available: list[dict[str, Any]]
-    info: list[dict[str, Any]]
-    applied: list[dict[str, Any]]
-
-
 class LogAnswer(BaseModel):
     """Whole lines of a log. `cursor` and `size` are byte offsets."""
 

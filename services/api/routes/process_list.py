@@ -1,15 +1,15 @@
 """What is configured, and what this API can do."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException
 from starlette.responses import Response
 
 from services.api.answers import Json
 from services.api.catalogue import capabilities, facts
 from services.api.deps import BridgeDep, ConfigDep
 from services.api.masking import MaskDep, masked
-from services.api.schemas import Problem, ProcessDetails, ProcessList, UpdateNotices
+from services.api.schemas import Problem, ProcessDetails, ProcessList
 from services.api.ws.status_board import API_KEY
 from shared.config.names import nearest
 from shared.config.services import ServiceBlock
@@ -53,16 +53,6 @@ async def one_process(
 async def list_capabilities() -> Response:
     """Which optional features this version has. An absent one counts as false."""
     return Json(capabilities())
-
-
-@router.get("/update-notices", response_model=UpdateNotices, responses={400: {"model": Problem}})
-async def update_notices(
-    scope: Annotated[str, Query(description="project, all")] = "project",
-) -> Response:
-    """No notices: updates are not built."""
-    if scope not in {"project", "all"}:
-        raise HTTPException(400, "scope is 'project' or 'all'.")
-    return Json({"scope": scope, "available": [], "info": [], "applied": []})
 
 
 def process_entry(

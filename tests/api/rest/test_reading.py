@@ -192,6 +192,23 @@ async def test_update_notices_of_another_scope(api: Api) -> None:
     assert (await api.http.get("/process/update-notices?scope=mine")).status_code == 400
 
 
+async def test_updates_are_not_built_and_say_so(api: Api) -> None:
+    found = await _get(api, "/process/update-status", process_name="Sonarr")
+    assert found == {"process_name": "Sonarr", "update_status": None}
+    assert (await api.http.get("/process/update-status?process_name=")).status_code == 400
+    for path, status in (
+        ("update-check", "unsupported"),
+        ("update-install", "unsupported"),
+        ("auto-update/reschedule", "error"),
+    ):
+        body = {"process_name": "Sonarr", "force": True}
+        answer = await api.http.post(f"/process/{path}", json=body)
+        assert (answer.status_code, answer.json()["status"]) == (200, status)
+        assert "not built" in answer.json()["message"]
+        missing = await api.http.post(f"/process/{path}", json={"process_name": "sonar"})
+        assert missing.status_code == 404
+
+
 async def test_config_blanks_two_places_and_nothing_else(api: Api) -> None:
     answer = await api.http.get("/config")
     found = answer.json()
