@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from bench.stack import Stack, percentiles, post, running
+from bench.report import figure, times, topic
+from bench.stack import Stack, post, running
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of a benchmark's own user
 LOGINS = 50
@@ -16,7 +17,7 @@ CLIENTS = 8
 
 def main() -> None:
     """One user; logins one after another, then by many clients at once for some seconds."""
-    print("auth: argon2id 19 MiB t=2 p=1, two hashes at a time per replica")
+    topic("Logins, one replica, argon2id 19 MiB t=2 p=1, two hashes at a time")
     with running({}) as stack:
         body = {"username": "admin", "password": PASSWORD}
         status, tree = post(stack.connection(), "/auth/setup", body)
@@ -28,13 +29,13 @@ def main() -> None:
 
 def _one_after_another(stack: Stack, body: dict[str, str]) -> None:
     connection = stack.connection()
-    times = []
+    taken = []
     for _ in range(LOGINS):
         began = time.perf_counter()
         status, _tree = post(connection, "/auth/login", body)
-        times.append((time.perf_counter() - began) * 1000)
+        taken.append((time.perf_counter() - began) * 1000)
         assert status == 200
-    print(f"  login, alone                     {percentiles(times)} ms")
+    times("login, one after another", taken)
 
 
 def _checks(stack: Stack, token: str) -> None:
@@ -44,14 +45,14 @@ def _checks(stack: Stack, token: str) -> None:
         ("/livez, not checked", "/livez", {}),
         ("/auth/me, checked", "/auth/me", {"Authorization": f"Bearer {token}"}),
     ):
-        times = [_get(connection, path, headers) for _ in range(500)]
-        print(f"  {label:<32} {percentiles(times)} ms")
+        taken = [_get(connection, path, headers) for _ in range(500)]
+        times(label, taken)
 
 
 def _storm(stack: Stack, body: dict[str, str]) -> None:
     connection = stack.connection()
     calm = [_get(connection, "/health", {}) for _ in range(300)]
-    print(f"  /health, calm                    {percentiles(calm)} ms")
+    times("/health, calm", calm)
     stop = threading.Event()
     done: list[float] = []
     threads = [threading.Thread(target=_log_in, args=(stack, body, stop, done))
@@ -67,9 +68,9 @@ def _storm(stack: Stack, body: dict[str, str]) -> None:
     elapsed = time.perf_counter() - began
     for thread in threads:
         thread.join()
-    print(f"  login, {CLIENTS} clients at once         {percentiles(done)} ms")
-    print(f"  logins per second                {len(done) / elapsed:.1f}")
-    print(f"  /health in the storm             {percentiles(stormy)} ms")
+    times(f"login, {CLIENTS} clients at once", done)
+    figure("logins per second", f"{len(done) / elapsed:.1f}")
+    times("/health during the storm", stormy)
 
 
 def _log_in(stack: Stack, body: dict[str, str], stop: threading.Event, done: list[float]) -> None:

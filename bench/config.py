@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from bench.stack import percentiles, post, running
+from bench.report import figure, percentiles, topic
+from bench.stack import post, running
 from tests.support.config_kills import kill_at_random
 from tests.support.redis_server import PrivateRedis, find_redis_server
 from tests.support.supervisor import SupervisorProcess
@@ -30,9 +31,8 @@ def main() -> None:
         blocks[key]["enabled"] = False
     with running(blocks) as stack:
         connection = stack.connection()
-        print(
-            f"configuration of {stack.supervisor.config.stat().st_size} bytes, one connection, ms"
-        )
+        size = stack.supervisor.config.stat().st_size
+        topic(f"Configuration of {size} bytes, one connection")
         _measure("GET /config", READS, lambda _: _get(connection))
         _measure("GET /config?masked=1", READS // 10, lambda _: _get(connection, "?masked=1"))
         _measure("POST /config, persisted", WRITES, lambda n: _write(connection, n))
@@ -43,12 +43,12 @@ def main() -> None:
 
 
 def _measure(name: str, rounds: int, call: Callable[[int], Any]) -> None:
-    times = []
+    taken = []
     for number in range(rounds):
         began = time.perf_counter()
         call(number)
-        times.append((time.perf_counter() - began) * 1000)
-    print(f"  {name:31} {rounds / sum(times) * 1000:7.0f}/s  {percentiles(times)}")
+        taken.append((time.perf_counter() - began) * 1000)
+    figure(name, f"{rounds / sum(taken) * 1000:.0f}/s  {percentiles(taken)} ms")
 
 
 def _get(connection: http.client.HTTPConnection, query: str = "") -> None:
@@ -83,9 +83,9 @@ def _kills() -> None:
         finally:
             boss.close()
             redis.stop()
-    print(f"kill -9 of the supervisor during {tally.updates} persisted updates ({size} bytes)")
-    print(f"  {tally.kills} kills, {tally.between} of them with updates still to do: every file")
-    print("  was old or new, every version agreed, every update was carried out once")
+    topic(f"kill -9 of the supervisor during {tally.updates} persisted updates ({size} bytes)")
+    figure("kills", f"{tally.kills}, {tally.between} of them with updates still to do")
+    figure("files that were neither old nor new, versions that disagreed, updates made twice", "0")
 
 
 if __name__ == "__main__":

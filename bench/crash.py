@@ -7,7 +7,8 @@ import time
 import orjson
 from websockets.sync.client import connect
 
-from bench.stack import percentiles, post, running
+from bench.report import times, topic
+from bench.stack import post, running
 
 ROUNDS = 200
 NAME = "Bench Service"
@@ -30,8 +31,8 @@ def main() -> None:
             while _entry(ws.recv()) != "stopped":
                 pass
             delays.append((time.perf_counter() - began) * 1000)
-    print(f"kill -9 of a service -> event at a /ws/status client, {ROUNDS} rounds, ms")
-    print(f"  {percentiles(delays)}   (target p50 <= 10)")
+    topic(f"kill -9 of a service, {ROUNDS} rounds")
+    times("kill -9 to the event at a /ws/status client", delays, p50=10)
 
 
 def _entry(frame: str | bytes) -> str | None:

@@ -4,7 +4,8 @@ import time
 
 import orjson
 
-from bench.stack import FirstInstruction, percentiles, post, running
+from bench.report import times, topic
+from bench.stack import FirstInstruction, post, running
 
 COUNT = 50
 ROUNDS = 10
@@ -52,9 +53,9 @@ def main() -> None:
                 )
                 assert status == 200
     report.close()
-    print(f"{COUNT} services asked at once, {ROUNDS} rounds, ms")
-    print(f"  last one's first instruction  {percentiles(last)}   (target <= 250)")
-    print(f"  last answer                   {percentiles(answered)}")
+    topic(f"{COUNT} services asked at once, {ROUNDS} rounds")
+    times("request to the last one's first instruction", last, p50=250)
+    times("request to the last answer", answered)
 
 
 if __name__ == "__main__":

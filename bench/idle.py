@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import psutil
 
+from bench.report import figure, topic
 from bench.stack import PROJECT
 from tests.support.redis_server import free_port
 from tests.support.wait import wait_until_sync
@@ -51,15 +52,16 @@ def main() -> None:
         before = [sum(p.cpu_times()[:2]) for p in programs]
         time.sleep(SECONDS)
         total_memory = total_cpu = 0.0
-        print(f"idle with {COUNT} services")
+        topic(f"Idle, everything that `make run` starts, with {COUNT} services")
         for process, start in zip(programs, before, strict=True):
             memory = process.memory_info().rss / 1e6
             cpu = (sum(process.cpu_times()[:2]) - start) / SECONDS * 100
             total_memory += memory
             total_cpu += cpu
             what = " ".join(process.cmdline()[-2:])[-40:]
-            print(f"  {memory:7.1f} MB  {cpu:5.2f} % CPU  {what}")
-        print(f"  {total_memory:7.1f} MB  {total_cpu:5.2f} % CPU  together   (targets 250, 1)")
+            figure(what, f"{memory:.1f} MB, {cpu:.2f} % of a core")
+        figure("resident memory", f"{total_memory:.0f} MB", "250 MB", met=total_memory <= 250)
+        figure("CPU", f"{total_cpu:.2f} % of a core", "1 %", met=total_cpu <= 1)
     finally:
         launcher.terminate()
         launcher.wait(60)

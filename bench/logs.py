@@ -11,7 +11,8 @@ from pathlib import Path
 import orjson
 from websockets.sync.client import connect
 
-from bench.stack import Stack, percentiles, post, running
+from bench.report import figure, times, topic
+from bench.stack import Stack, post, running
 from tests.support.wait import wait_until_sync
 
 LINES = 1_000_000
@@ -50,10 +51,12 @@ def throughput(stack: Stack) -> None:
     tail = re.findall(rb" (\d{99})\n", stack.supervisor.log(NAME))
     kept = [int(number) for number in tail]
     assert kept == list(range(kept[0], LINES + 1)), "the stream has a gap"
-    print(f"{LINES} lines of 100 bytes, flat out, one format=json client")
-    print(f"  {LINES / seconds:,.0f} lines/s in {seconds:.1f} s   (target >= 100,000)")
-    print(f"  dropped at the client {dropped}, on disk {on_disk}, log of {size >> 20} MiB,")
-    print(f"  the stream keeps the last {len(kept)} lines without a gap")
+    topic(f"{LINES} lines of 100 bytes, flat out, to disk, stream and one format=json client")
+    rate = LINES / seconds
+    figure("lines per second", f"{rate:,.0f}", "100,000", met=rate >= 100_000)
+    figure("lost at the client", f"{dropped}", "0", met=dropped == 0)
+    figure("lines on disk", f"{on_disk} (log of {size >> 20} MiB)", met=None)
+    figure("last lines of the stream, without a gap", f"{len(kept)}")
 
 
 def _lines_on_disk(directory: Path) -> int:
@@ -116,9 +119,9 @@ def main() -> None:
         throughput(stack)
         alone = stalled(stack, with_stalled=False)
         beside = stalled(stack, with_stalled=True)
-    print("delay of a line at a healthy text client, 1,000 lines/s, ms")
-    print(f"  alone                     {percentiles(alone)}")
-    print(f"  beside 5 stalled clients  {percentiles(beside)}   (target p99 <= 50)")
+    topic("Delay of a line at a text client that reads, 1,000 lines per second")
+    times("alone", alone)
+    times("beside 5 stalled clients", beside, p99=50)
 
 
 if __name__ == "__main__":

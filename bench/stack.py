@@ -120,13 +120,3 @@ class FirstInstruction:
         """Remove the FIFO."""
         os.close(self._fd)
         shutil.rmtree(self._directory)
-
-
-def percentiles(values: list[float]) -> str:
-    """`p50 1.23  p95 2.34  p99 3.45  max 4.56`, in the unit of the values."""
-    ordered = sorted(values)
-
-    def at(share: float) -> float:
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-    return f"p50 {at(0.5):.2f}  p95 {at(0.95):.2f}  p99 {at(0.99):.2f}  max {ordered[-1]:.2f}"
