@@ -54,13 +54,13 @@ def main() -> None:
         total_memory = total_cpu = 0.0
         topic(f"Idle, everything that `make run` starts, with {COUNT} services")
         for process, start in zip(programs, before, strict=True):
-            memory = process.memory_info().rss / 1e6
+            memory = process.memory_full_info().pss / 1e6
             cpu = (sum(process.cpu_times()[:2]) - start) / SECONDS * 100
             total_memory += memory
             total_cpu += cpu
-            what = " ".join(process.cmdline()[-2:])[-40:]
-            figure(what, f"{memory:.1f} MB, {cpu:.2f} % of a core")
-        figure("resident memory", f"{total_memory:.0f} MB", "250 MB", met=total_memory <= 250)
+            figure(_named(process), f"{memory:.1f} MB, {cpu:.2f} % of a core")
+        name = "resident memory, shared pages counted once"
+        figure(name, f"{total_memory:.0f} MB", "250 MB", met=total_memory <= 250)
         figure("CPU", f"{total_cpu:.2f} % of a core", "1 %", met=total_cpu <= 1)
     finally:
         launcher.terminate()
@@ -71,6 +71,12 @@ def main() -> None:
 def _tree(pid: int) -> list[psutil.Process]:
     root = psutil.Process(pid)
     return [root, *root.children(recursive=True)]
+
+
+def _named(process: psutil.Process) -> str:
+    """`services.api` and the like, else the program."""
+    module = [part for part in process.cmdline() if part.startswith("services.")]
+    return module[0] if module else process.name()
 
 
 def _running(pid: int) -> int:
