@@ -68,6 +68,7 @@ OWN_FLAGS: Final = (
     "idempotency_keys",
     "log_cursors",
     "log_resume",
+    "schedules",
 )
 
 

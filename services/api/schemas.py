@@ -100,7 +100,7 @@ class ServiceStates(BaseModel):
 
 
 class ServiceStatusBody(BaseModel):
-    """The last five only with `include_health`."""
+    """The last six only with `include_health`, `schedule` only of a service that has one."""
 
     process_name: str
     status: str = Field(description="running, stopped")
@@ -109,6 +109,9 @@ class ServiceStatusBody(BaseModel):
     health_reason: str | None = None
     health_details: dict[str, Any] | None = None
     restart: dict[str, Any] | None = None
+    schedule: dict[str, Any] | None = Field(
+        default=None, description="`next_run_at`, and `note`: what was skipped last"
+    )
 
 
 class ProcessEntry(BaseModel):

@@ -28,6 +28,7 @@ from services.supervisor.fleet.fleet import Fleet
 from services.supervisor.fleet.health import HealthMonitor
 from services.supervisor.fleet.policy import RestartPolicy, policy_of
 from services.supervisor.fleet.restarts import Restarter
+from services.supervisor.fleet.schedule import Scheduler
 from services.supervisor.fleet.shutdown import Shutdown
 from services.supervisor.fleet.survey import boot_options
 from services.supervisor.heartbeat import Heartbeat
@@ -127,6 +128,10 @@ class Supervisor:
             },
         )
 
+        self._scheduler = Scheduler(
+            units, self._journal, self._dispatcher.own, lambda: self._config.effective.get("tz")
+        )
+
     # -- life ------------------------------------------------------------------------------
 
     async def run(self) -> Exit:
@@ -149,6 +154,7 @@ class Supervisor:
                 Tails(self._shelf).run(self._registry),
                 self._desk.run(),
                 self._accounts.run(),
+                self._scheduler.run(),
                 self._follow_boot(fresh=bool(plan), clean=clean),
             )
         ]
@@ -277,6 +283,7 @@ class Supervisor:
             if self._names() != names:
                 self._outbox.rewrite()
             self._fleet.reconfigured()
+            self._scheduler.reconfigured()
             self._tell_problems()
         self._publisher.announce(step)
 

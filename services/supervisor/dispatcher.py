@@ -225,6 +225,12 @@ class Dispatcher:
             )
         self._outbox.reject(Reject(stream, entry_id, entry.reason, dict(raw)))
 
+    def own(self, command: Command) -> Job:
+        """A command of the supervisor's own making that people can ask about and take back."""
+        job = Job(command, self._journal, self._outbox, self._finished, recorded=True)
+        self._in_flight[command.id] = job
+        return job
+
     def find(self, command_id: str) -> Job | None:
         """The command under way that has this id."""
         return self._in_flight.get(command_id)

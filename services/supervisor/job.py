@@ -45,13 +45,21 @@ class TooLateError(DumbError):
 class Job:
     """One accepted command, from its claim to its outcome.
 
-    A job without a stream entry is the supervisor's own (boot, recovery): it has no receipt.
+    A job without a stream entry is the supervisor's own; it has a receipt if it is `recorded`.
     """
 
     def __init__(
-        self, command: Command, journal: Journal, outbox: Outbox, finished: Finished | None = None
+        self,
+        command: Command,
+        journal: Journal,
+        outbox: Outbox,
+        finished: Finished | None = None,
+        *,
+        recorded: bool = False,
     ) -> None:
         self.command = command
+        self.internal = not (command.stream or recorded)
+        """Whether nobody will ask what became of it."""
         self.target = 0
         """The generation that a restart must reach; set when the intent is journalled."""
         self._journal = journal
@@ -70,11 +78,6 @@ class Job:
             source=command.source,
             created_at=now,
         )
-
-    @property
-    def internal(self) -> bool:
-        """Whether nobody outside asked for it."""
-        return not self.command.stream
 
     def claim(self, created_at: float) -> None:
         """The supervisor has it. `created_at`: epoch seconds of the stream entry."""
@@ -122,6 +125,7 @@ class Job:
             )
             self._journal.outcome(outcome)
             self._outbox.receipt(receipt)
+        if self.command.stream:
             task = asyncio.get_running_loop().create_task(self._acknowledge())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

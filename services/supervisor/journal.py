@@ -72,6 +72,8 @@ class Memory:
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Per process name: `state` (a ServiceState), `process` (an Identity or null), `attempts`
     (times of automatic restarts, in seconds since boot)."""
+    slots: dict[str, float] = field(default_factory=dict)
+    """Per process name: until when its schedule was seen to. Epoch seconds."""
     intents: dict[str, Intent] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
@@ -82,6 +84,9 @@ class Memory:
             self.services[record["name"]] = record
         elif kind == "forget":
             self.services.pop(record["name"], None)
+            self.slots.pop(record["name"], None)
+        elif kind == "slot":
+            self.slots[record["name"]] = float(record["at"])
         elif kind == "intent":
             self.intents[record["id"]] = Intent(
                 record["id"],
@@ -116,6 +121,7 @@ class Memory:
         return [
             {"k": "run", "boot_id": self.boot_id, "clean": self.clean},
             *self.services.values(),
+            *({"k": "slot", "name": name, "at": at} for name, at in self.slots.items()),
             *(_intent_record(intent) for intent in self.intents.values()),
             *(_outcome_record(outcome) for outcome in self.outcomes.values()),
         ]
@@ -188,6 +194,10 @@ class Journal:
         if attempts:
             record["attempts"] = list(attempts)
         self._remember(record)
+
+    def slot(self, name: str, at: float) -> None:
+        """The schedule of a service was seen to until then. A full disk is told of elsewhere."""
+        self._remember({"k": "slot", "name": name, "at": at})
 
     def forget(self, name: str) -> None:
         """A service left the configuration. A full disk is no reason to keep it."""

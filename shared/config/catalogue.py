@@ -96,7 +96,7 @@ _OWN: Final[dict[str, tuple[str, str]]] = {
 OURS: Final = (
     "host port env puid pgid stop_signal stop_attempts stop_wait start_window start_timeout "
     "wait_for_dir wait_for_mounts wait_for_tcp wait_for_url env_copy core_service core_services "
-    "wait_timeout depends_on health restart expected_exit on_dependency_restart"
+    "wait_timeout depends_on health restart expected_exit on_dependency_restart schedule"
 )
 """Fields that this program understands in any service."""
 

@@ -102,6 +102,19 @@ _PROBE: Final[dict[str, Schema]] = {
     },
 }
 
+_SCHEDULE: Final[dict[str, Schema]] = {
+    "cron": {
+        "type": "string",
+        "title": "Cron",
+        "description": "Five fields, such as `30 4 * * 1-5`, or `@daily` and the like",
+    },
+    "tz": _text("Time zone, such as Europe/Berlin; default: `tz` of the file, else UTC")
+    | {"title": "Time zone"},
+    "action": _choice("What is done then", "run", "restart", "stop") | {"title": "Action"},
+    "overlap": _choice("What a `run` does while the last one goes on", "skip", "replace")
+    | {"title": "Overlap"},
+}
+
 FORM: Final[dict[str, Schema]] = {
     "enabled": _boolean("Started with the supervisor"),
     "process_name": {
@@ -199,6 +212,12 @@ FORM: Final[dict[str, Schema]] = {
         "enum": ["reprobe", "restart", "ignore", None],
         "default": "reprobe",
         "description": "What it does when a service that it needs was started anew",
+    },
+    "schedule": {
+        "type": ["object", "array", "null"],
+        "description": "When the supervisor starts, restarts or stops it; an object, or a list",
+        "properties": _SCHEDULE,
+        "items": {"type": "object", "required": ["cron"], "properties": _SCHEDULE},
     },
     # What a word means is enforced where the other services are known (dependencies.py): a wrong
     # one keeps its own service down, and no other.

@@ -6,6 +6,7 @@ from typing import Any, Final
 from shared.config.conform import misfits
 from shared.config.fields import FIELD_CHECKS, MAX_ID, integer, port
 from shared.config.health import health_problems
+from shared.config.schedule import schedule_problems
 from shared.config.schema import config_schema, service_schema
 from shared.config.services import Block, iter_blocks
 from shared.config.sizes import parse_size
@@ -74,6 +75,8 @@ def _block(path: tuple[str, ...], block: Block) -> Iterator[Problem]:
                 yield (*path, key), why
     for below, why in health_problems(block.get("health")):
         yield (*path, "health", *below), why
+    for below, why in schedule_problems(block.get("schedule")):
+        yield (*path, "schedule", *below), why
 
 
 def _name(

@@ -58,6 +58,10 @@ class ServiceState:
     health_details: dict[str, Any] | None = field(default_factory=lambda: {"probe": "process"})
     health_checked_at: float | None = None
     restart: RestartStats = field(default_factory=RestartStats)
+    next_run_at: float | None = None
+    """The next slot of its schedule."""
+    schedule_note: str = ""
+    """Which slots were skipped last, and why."""
     enabled: bool = False
     config_key: str = ""
     instance: str = ""
@@ -126,7 +130,9 @@ class ServiceState:
 
 _HASH_FIELDS = tuple(f.name for f in fields(ServiceState) if f.name != "process_name")
 _INTEGERS = frozenset({"generation", "pid", "exit_code", "exit_signal", "seq"})
-_TIMES = frozenset({"started_at", "ready_at", "stopped_at", "waiting_since", "health_checked_at"})
+_TIMES = frozenset(
+    {"started_at", "ready_at", "stopped_at", "waiting_since", "health_checked_at", "next_run_at"}
+)
 _TREES = frozenset({"health_details", "restart"})
 
 

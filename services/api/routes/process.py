@@ -16,7 +16,7 @@ from services.api.jsonroute import JsonRoute
 from services.api.schemas import Problem, Queued, ServiceRequest, ServiceStatusBody
 from services.api.schemas import Started as StartedBody
 from services.api.schemas import Stopped as StoppedBody
-from services.api.ws.status_board import API_KEY
+from services.api.ws.status_board import API_KEY, schedule_of
 from shared.bus.keys import Keys
 from shared.bus.services import read_service
 from shared.config.names import loose, resolve
@@ -174,4 +174,5 @@ def status_body(asked: str, state: ServiceState, *, health: bool) -> dict[str, A
         "health_reason": state.health_reason or None,
         "health_details": state.health_details,
         "restart": asdict(state.restart),
+        **schedule_of(state),
     }

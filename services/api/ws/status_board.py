@@ -46,6 +46,14 @@ def render_jobs(news: Iterable[JobNews]) -> str:
     return orjson.dumps({"type": "jobs", "jobs": list(news)}).decode()
 
 
+def schedule_of(state: ServiceState) -> dict[str, Any]:
+    """What a service with a schedule has beside the fields of the contract."""
+    if state.next_run_at is None and not state.schedule_note:
+        return {}
+    note = state.schedule_note or None
+    return {"schedule": {"next_run_at": state.next_run_at, "note": note}}
+
+
 def _entry(state: ServiceState) -> dict[str, Any]:
     return {
         "process_name": state.process_name,
@@ -55,6 +63,7 @@ def _entry(state: ServiceState) -> dict[str, Any]:
         "health_reason": state.health_reason or None,
         "health_details": state.health_details,
         "restart": state.restart,
+        **schedule_of(state),
     }
 
 
