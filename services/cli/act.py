@@ -1,142 +1,91 @@
-"""`dumb start`, `stop` and `restart`: ask for all at once, then tell what becomes of each."""
+"""`dumb start`, `stop` and `restart`: ask, tell the steps while waiting, then the outcome.
+
+Several services are one command, so the supervisor keeps to the order of their dependencies.
+"""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from services.cli.client import AwayError, Client, RefusedError, UnavailableError
-from services.cli.roster import API_KEY, choose, is_down, read_roster
+from services.cli.client import AwayError, Client, UnavailableError
+from services.cli.roster import choose, read_roster
 from services.cli.terminal import Terminal, harmless
 from services.cli.units import seconds
 from shared.errors import DumbError
 from shared.exits import Exit
-from shared.models.service import ServiceState
 
 DONE: Final = {"start": "started", "stop": "stopped", "restart": "restarted"}
 FINAL: Final = frozenset({"succeeded", "failed", "rejected", "expired", "cancelled"})
-PAUSES_S: Final = (0.05, 0.1, 0.2, 0.3)
-"""Between two looks at the receipts; the last one again and again."""
+PAUSES_S: Final = (0.03, 0.05, 0.1, 0.2, 0.3)
+"""Between two looks at the receipt; the last one again and again."""
 
 PATIENCE_S: Final = 60.0
-"""How long receipts are asked for while the API is away: it may be restarting."""
+"""How long a receipt is asked for while the API is away: it may be restarting."""
 
 
-@dataclass
-class Task:
-    """One command: its id, "" when it was refused, and its receipt as it was last seen."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`names` as they were typed; empty for all that the verb makes sense for."""
 
-    name: str
-    id: str = ""
-    receipt: dict[str, Any] = field(default_factory=dict)
-    refusal: str = ""
-
-    @property
-    def status(self) -> str:
-        return "refused" if self.refusal else str(self.receipt.get("status", "queued"))
-
-    @property
-    def over(self) -> bool:
-        return bool(self.refusal) or self.status in FINAL
-
-    @property
-    def failed(self) -> bool:
-        return self.over and self.status != "succeeded"
-
-    @property
-    def doing(self) -> str:
-        """The last step so far."""
-        steps = self.receipt.get("steps") or []
-        return str(steps[-1].get("what", "")) if steps else "queued"
+    verb: str
+    names: Sequence[str]
+    wait: bool
 
 
-def targets(client: Client, verb: str, names: list[str], *, every: bool) -> list[str]:
-    """The services that are meant; `every` of those for which the verb makes sense.
-
-    Raises:
-        DumbError: the API does not answer, or a name is unknown.
-    """
-    states = read_roster(client)
-    if not every:
-        return [state.process_name for state in choose(states, names)]
-    return [s.process_name for s in states if s.config_key != API_KEY and _suits(s, verb)]
-
-
-def _suits(state: ServiceState, verb: str) -> bool:
-    if verb == "start":
-        return state.enabled and not state.alive
-    return state.alive or (verb == "stop" and (is_down(state) or state.status.value == "waiting"))
-
-
-def carry_out(
-    client: Client, terminal: Terminal, verb: str, names: Sequence[str], *, wait: bool
-) -> Exit:
+def carry_out(client: Client, terminal: Terminal, order: Order) -> Exit:
     """Ask, wait, and print one line a service; the exit code.
 
     Raises:
-        DumbError: the API does not answer.
+        DumbError: the API does not answer or refuses, or a name is unknown.
     """
-    if not names:
-        print("There is nothing to do.")
+    states = choose(read_roster(client), order.names)
+    names = [state.process_name for state in states]
+    command_id = _submit(client, order.verb, names)
+    what = names[0] if len(names) == 1 else f"{order.verb} of {len(names) or 'all'} services"
+    if not order.wait:
+        print(f"{what}: queued as {command_id}")
         return Exit.OK
-    tasks = [_submit(client, verb, name) for name in names]
-    if wait:
-        try:
-            _follow(client, terminal, verb, tasks)
-        except KeyboardInterrupt:
-            under_way = [task.id for task in tasks if not task.over]
-            terminal.note(f"Goes on without you: dumb commands show {' '.join(under_way)}")
-            raise
-    else:
-        for task in tasks:
-            _tell(terminal, verb, task, wait=False)
-    return Exit.FAILED if any(task.failed for task in tasks) else Exit.OK
-
-
-def _submit(client: Client, verb: str, name: str) -> Task:
-    """Queue one command. A refusal of one does not keep the others from being asked for."""
     try:
-        queued = client.post(
-            f"/process/{verb}-service", {"process_name": name}, params={"wait": "0"}
+        receipt = _follow(client, terminal, command_id, what)
+    except KeyboardInterrupt:
+        terminal.note(
+            f"It goes on without you: dumb commands show {command_id}, or cancel {command_id}"
         )
-    except UnavailableError:
         raise
-    except RefusedError as error:
-        if error.status in {401, 403}:
-            raise
-        return Task(name, refusal=str(error))
-    return Task(name, str(queued.get("id")), queued)
+    return _report(terminal, order.verb, receipt, names)
 
 
-def _follow(client: Client, terminal: Terminal, verb: str, tasks: list[Task]) -> None:
-    """Until all are over. Each is told about as soon as it is."""
+def _submit(client: Client, verb: str, names: list[str]) -> str:
+    """Queue one command; its id."""
+    if len(names) == 1:
+        path, body = f"/process/{verb}-service", {"process_name": names[0]}
+        queued = client.post(path, body, params={"wait": "0"})
+    else:
+        which: dict[str, Any] = {"process_names": names} if names else {"all": True}
+        queued = client.post("/process/actions", {"action": verb, **which}, params={"wait": "0"})
+    return str(queued["id"])
+
+
+def _follow(client: Client, terminal: Terminal, command_id: str, what: str) -> dict[str, Any]:
+    """The final receipt; its steps are shown on the way."""
     begun = time.monotonic()
-    told: set[str] = set()
     with terminal.progress() as progress:
         for pause in _pauses():
-            _look(client, tasks)
-            for task in tasks:
-                if task.over and task.name not in told:
-                    told.add(task.name)
-                    _tell(terminal, verb, task, wait=True)
-            if len(told) == len(tasks):
-                return
+            receipt = patiently(client, f"/process/commands/{command_id}")
+            if receipt.get("status") in FINAL:
+                break
+            steps = receipt.get("steps") or [{"what": "queued"}]
             took = seconds(time.monotonic() - begun)
-            progress.show({t.name: f"{t.doing}  ({took})" for t in tasks if not t.over})
+            progress.show({what: f"{steps[-1].get('what')}  ({took})"})
             time.sleep(pause)
+    return receipt
 
 
-def _pauses() -> Any:
+def _pauses() -> Iterator[float]:
     yield from PAUSES_S
     while True:
         yield PAUSES_S[-1]
-
-
-def _look(client: Client, tasks: list[Task]) -> None:
-    """Read the receipts of what is under way. Raises `DumbError` when they stay out of reach."""
-    for task in tasks:
-        if not task.over:
-            task.receipt = patiently(client, f"/process/commands/{task.id}")
 
 
 def patiently(client: Client, path: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
@@ -153,27 +102,38 @@ def patiently(client: Client, path: str, patience_s: float = PATIENCE_S) -> dict
             time.sleep(PAUSES_S[-1])
 
 
-def _tell(terminal: Terminal, verb: str, task: Task, *, wait: bool) -> None:
-    if task.failed:
-        terminal.note(f"{task.name}: {terminal.paint(harmless(trouble(task)), '31')}")
-    elif not wait:
-        print(f"{task.name}: queued as {task.id}")
-    else:
-        print(f"{task.name}: {outcome(verb, task.receipt)}", flush=True)
+def _report(
+    terminal: Terminal, verb: str, receipt: Mapping[str, Any], names: Sequence[str]
+) -> Exit:
+    succeeded = receipt["status"] == "succeeded"
+    results = (receipt.get("result") or {}).get("results")
+    if results is None and len(names) == 1:
+        results = [{**receipt, "process_name": names[0]}]
+    if results is None:  # rejected or expired as a whole
+        raise DumbError(f"{receipt['status']}: {receipt.get('detail')}")
+    for result in results:
+        name = result["process_name"]
+        if result["status"] == "succeeded":
+            print(f"{name}: {outcome(verb, result)}")
+        else:
+            terminal.note(f"{name}: {terminal.paint(harmless(trouble(result)), '31')}")
+    if not results:
+        print("There is nothing to do.")
+    return Exit.OK if succeeded else Exit.FAILED
 
 
-def trouble(task: Task) -> str:
-    """Why it failed; the name, which stands before it, only once."""
-    detail = task.refusal or str(task.receipt.get("detail") or "no reason given")
-    detail = detail.removeprefix(f"{task.name} ")
-    return detail if task.status in {"refused", "failed"} else f"{task.status}: {detail}"
-
-
-def outcome(verb: str, receipt: dict[str, Any]) -> str:
+def outcome(verb: str, result: Mapping[str, Any]) -> str:
     """`started in 1.2 s`; or why nothing had to be done."""
-    detail = str(receipt.get("detail") or "")
+    detail = str(result.get("detail") or "")
     if detail.startswith(("already", "was not")):
         return detail
-    begun, ended = receipt.get("created_at"), receipt.get("finished_at")
+    begun, ended = result.get("created_at"), result.get("finished_at")
     took = f" in {seconds(ended - begun)}" if begun and ended else ""
     return f"{DONE[verb]}{took}"
+
+
+def trouble(result: Mapping[str, Any]) -> str:
+    """Why it failed; the name, which stands before it, only once."""
+    detail = str(result.get("detail") or "no reason given")
+    detail = detail.removeprefix(f"{result['process_name']} ")
+    return detail if result["status"] == "failed" else f"{result['status']}: {detail}"

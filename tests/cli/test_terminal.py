@@ -50,7 +50,7 @@ def test_an_interrupted_wait_says_how_to_go_on(rig: Rig) -> None:
     with OnTerminal(rig, "stop", "Stubborn") as screen:
         screen.until("SIGTERM sent")
         screen.type("\x03")
-        screen.until(r"Goes on without you: dumb commands show [0-9a-f]+-[0-9a-f]+")
+        screen.until(r"It goes on without you: dumb commands show [0-9a-f]+-[0-9a-f]+")
         assert screen.end() == 130
     rig.supervisor.wait_status("Stubborn", "stopped")
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.act import carry_out, targets
+from services.cli.act import Order, carry_out
 from services.cli.commands.names import service_names
 from services.cli.desk import desk_of
 from services.cli.status import show, watch
@@ -90,5 +90,4 @@ def _act(
     if bool(names) == every:
         raise typer.BadParameter("Say which services, or --all.", param_hint="NAME")
     desk = desk_of(context)
-    meant = targets(desk.client, verb, names or [], every=every)
-    raise typer.Exit(carry_out(desk.client, desk.terminal, verb, meant, wait=wait))
+    raise typer.Exit(carry_out(desk.client, desk.terminal, Order(verb, names or (), wait)))

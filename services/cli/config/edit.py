@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from services.cli.client import AwayError, Client, RefusedError
 from services.cli.config.document import Document, plan, read_document, save
-from services.cli.config.keys import fault, strict_json
+from services.cli.config.keys import fault
 from services.cli.terminal import Terminal
+from shared.config.document import parse_strict
 from shared.config.trees import Path as KeyPath
 from shared.config.trees import value_at, with_value
 from shared.errors import DumbError
@@ -113,7 +114,7 @@ def _save(
     client: Client, terminal: Terminal, document: Document, base: KeyPath, text: str, *, apply: bool
 ) -> None:
     try:
-        tree: Any = strict_json(text)
+        tree: Any = parse_strict(text)
     except (ValueError, RecursionError) as error:
         why = fault(error) if isinstance(error, ValueError) else "nested too deeply"
         raise DumbError(f"This is no JSON, {why}.") from error

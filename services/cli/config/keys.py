@@ -4,6 +4,7 @@ import difflib
 import json
 from typing import Any, Final
 
+from shared.config.document import parse_strict
 from shared.config.trees import MISSING, Path, value_at
 from shared.errors import DumbError
 
@@ -48,7 +49,7 @@ def parse_value(text: str) -> Any:
         DumbError: it begins like JSON and is none.
     """
     try:
-        return strict_json(text)
+        return parse_strict(text)
     except ValueError as error:
         if text.lstrip().startswith(_JSON_BEGINS):
             raise DumbError(
@@ -58,26 +59,8 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def strict_json(text: str) -> Any:
-    """Raises `ValueError` for all that is no JSON, `NaN` and a key twice in one object too."""
-    return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
-
-
 def fault(error: ValueError) -> str:
     """Where and why: `line 3, column 7: Expecting ',' delimiter`."""
     if isinstance(error, json.JSONDecodeError):
         return f"line {error.lineno}, column {error.colno}: {error.msg}"
     return str(error)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(pairs)
-    if len(tree) != len(pairs):
-        names = [key for key, _ in pairs]
-        double = next(key for key in names if names.count(key) > 1)
-        raise ValueError(f"the key '{double}' stands twice in one object")
-    return tree
-
-
-def _constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
