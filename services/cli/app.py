@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from services.cli.commands import config, logs, machine, receipts, services, tokens, users
+from services.cli.commands import config, logs, machine, receipts, services, tokens, top, users
 from services.cli.desk import desk_of
 from shared.errors import DumbError
 from shared.exits import Exit
@@ -50,7 +50,7 @@ def build() -> typer.Typer:
         epilog=EPILOG,
     )
     app.callback()(_root)
-    for part in (services, logs, receipts, config, tokens, users, machine):
+    for part in (services, logs, top, receipts, config, tokens, users, machine):
         part.register(app)
     return app
 

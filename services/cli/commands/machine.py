@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 import typer
 
 from services.cli.desk import desk_of
-from services.cli.doctor import run_checks
 
 PANEL: Final = "This machine"
 FOREIGN: Final[dict[str, Any]] = {
@@ -50,9 +49,19 @@ def upgrade() -> None:
     _become_launcher("upgrade", None)
 
 
-def doctor(context: typer.Context) -> None:
-    """Look for problems; exits with 1 when there are some."""
-    raise typer.Exit(run_checks(desk_of(context).client))
+def doctor(
+    context: typer.Context,
+    *,
+    tree: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Look for problems and say what to do; exits with 1 when there are some.
+
+    Without an API it tells what this machine alone can tell.
+    """
+    from services.cli.doctor import examine, report
+
+    desk = desk_of(context)
+    raise typer.Exit(report(desk.terminal, examine(desk), tree=tree))
 
 
 def redis(context: typer.Context, arguments: Arguments = None) -> None:
