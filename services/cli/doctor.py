@@ -235,10 +235,10 @@ def _locks(settings: Settings) -> Iterator[Finding]:
     for name in ("launcher", "supervisor"):
         path = settings.run_dir / f"{name}.lock"
         pid = lock_holder(path, Path("/proc/locks"))
-        if pid is None:
-            yield Finding(f"{name} process", False, "is not running", "Start it with `dumb up`.")
-        else:
+        if pid is not None:
             yield Finding(f"{name} process", True, f"pid {pid} holds {path}")
+        elif name == "supervisor":  # a launcher is not needed: systemd and containers do without
+            yield Finding(f"{name} process", False, "is not running", "Start it with `dumb up`.")
 
 
 def lock_holder(path: Path, table: Path) -> int | None:

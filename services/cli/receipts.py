@@ -10,7 +10,6 @@ from services.cli.client import Client, RefusedError
 from services.cli.roster import choose, read_roster
 from services.cli.terminal import Cell, Column, Terminal, harmless
 from services.cli.units import seconds, when
-from shared.errors import DumbError
 
 COMMANDS: Final = (
     Column("ID", most=25),
@@ -87,18 +86,11 @@ def step_lines(receipt: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def cancel(client: Client, command_id: str) -> None:
-    """Raises `DumbError`: it is over, unknown, or this API cannot cancel."""
-    command_id = str(_find(client, command_id)["id"])
-    try:
-        client.post(f"{_path(command_id)}/cancel")
-    except RefusedError as error:
-        if error.status == 405 or (error.status == 404 and str(error) == "Not Found"):
-            raise DumbError(
-                "This API cannot cancel commands: it is of an older version."
-            ) from error
-        raise
-    print(f"{command_id}: asked to stop; `dumb commands show {command_id}` tells the rest.")
+def cancel(client: Client, typed: str) -> None:
+    """Returns when it is taken back. Raises `DumbError`: it is over, unknown, or cannot be."""
+    command_id = str(_find(client, typed)["id"])
+    outcome = client.post(f"{_path(command_id)}/cancel")
+    print(f"{command_id}: {outcome['status']}")
 
 
 def list_audit(client: Client, terminal: Terminal, *, limit: int, tree: bool) -> None:

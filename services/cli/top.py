@@ -79,7 +79,7 @@ def read(client: Client) -> dict[str, Any]:
         return client.get("/metrics")
     except RefusedError as error:
         if error.status == 404:
-            raise DumbError("This API has no metrics: it is of an older version.") from error
+            raise DumbError(f"{client.base} has no metrics: it is of an older version.") from error
         raise
 
 

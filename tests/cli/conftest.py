@@ -40,6 +40,12 @@ SERVICES: dict[str, Any] = {
         "process_name": "Broken",
         "command": ["sh", "-c", "echo ERROR no key; exit 3"],
     },
+    "slow": {
+        "enabled": False,
+        "process_name": "Slow",
+        "command": ["sleep", "1000"],
+        "start_window": 60,
+    },
     "stubborn": {
         "enabled": False,
         "process_name": "Stubborn",

@@ -67,6 +67,18 @@ def test_without_waiting(rig: Rig) -> None:
     assert re.fullmatch(r"Stubborn: stopped in [1-9]\.\d s\n", done)
 
 
+def test_a_command_is_taken_back(rig: Rig) -> None:
+    command_id = rig.says("start", "Slow", "--no-wait").split()[-1]
+    rig.supervisor.wait_status("Slow", "starting")
+    assert rig.says("commands", "cancel", command_id) == f"{command_id}: cancelled\n"
+    shown = rig.says("commands", "show", command_id).splitlines()
+    assert shown[3] == "status: cancelled"
+    over = rig.says("start", "Talker", "--no-wait").split()[-1]
+    rig.supervisor.result(over)
+    assert "It is over: succeeded." in rig.refused("commands", "cancel", over)
+    assert "No command has the id 'x'" in rig.refused("commands", "cancel", "x")
+
+
 def test_all_of_them(rig: Rig) -> None:
     rig.dumb("start", "Broken")  # ought to run and does not: a stop ends that
     stopped = rig.says("stop", "--all")

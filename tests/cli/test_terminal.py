@@ -17,7 +17,7 @@ def test_status_fits_80_columns_in_colour(rig: Rig) -> None:
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["NAME", "STATUS", "HEALTH", "SINCE", "DETAIL"]
     assert "exit code 3" in " ".join(screen.text.split())
-    assert re.search(r"6 services: 3 running, 2 stopped, 1 failed\.", screen.text)
+    assert re.search(r"7 services: 3 running, 3 stopped, 1 failed\.", screen.text)
     rig.add_services({"long": {"process_name": "N" * 150, "enabled": False}})
     with OnTerminal(rig, "status", "--all") as long:
         assert long.end() == 0

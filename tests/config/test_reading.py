@@ -1,16 +1,12 @@
-"""Schema, onboarding, pages of services, the environment and `dumb doctor`."""
+"""Schema, onboarding, pages of services, the environment."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from services.api.checks import check_disks, check_redis, check_supervisor
-from services.cli.client import Client
-from services.cli.credentials import TokenCredentials
-from services.cli.doctor import run_checks
 from shared.config.schema import config_schema, unknown_keys
 from shared.config.validate import problems
 from shared.version import VERSION
@@ -87,9 +83,7 @@ async def test_pages_of_services(desk: Desk) -> None:
     assert desk.supervisor.service("Traefik")["status"] == "stopped"
 
 
-async def test_the_environment_and_the_doctor(
-    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_environment(desk: Desk) -> None:
     found = (await desk.two.get("/environment")).json()
     assert found["api"]["replicas"] == 2
     assert found["supervisor"]["config_path"] == str(desk.supervisor.config)
@@ -98,26 +92,6 @@ async def test_the_environment_and_the_doctor(
     assert found["services"]["stopped"] == 2
     names = [check["name"] for check in found["checks"]]
     assert {"redis", "supervisor", "configuration", "services"} <= set(names)
-
-    def answer(_self: Client, _path: str) -> Any:
-        return found
-
-    monkeypatch.setattr(Client, "get", answer)
-    found["checks"] = [c for c in found["checks"] if not c["name"].startswith("disk")]
-    assert run_checks(Client("http://x", TokenCredentials())) == 0
-    assert "Everything is well." in capsys.readouterr().out
-    found["checks"].append(
-        {"name": "disk /x", "ok": False, "detail": "full", "advice": "Make room."}
-    )
-    assert run_checks(Client("http://x", TokenCredentials())) == 1
-    out = capsys.readouterr().out
-    assert "PROBLEM  disk /x: full\n         Make room.\n" in out
-    assert "1 problem found." in out
-
-
-def test_the_doctor_without_an_api(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_checks(Client("http://127.0.0.1:1", TokenCredentials())) == 1
-    assert "PROBLEM  api" in capsys.readouterr().out
 
 
 def test_checks_give_advice() -> None:

@@ -50,7 +50,7 @@ def show(context: typer.Context, ids: Ids, *, tree: Tree = False) -> None:
 
 
 def cancel(context: typer.Context, ids: Ids) -> None:
-    """Stop commands that are under way."""
+    """Take commands back that are under way; what they have begun to start is stopped."""
     from services.cli.receipts import cancel as stop
 
     desk = desk_of(context)
