@@ -12,15 +12,17 @@ from redis.exceptions import RedisError, ResponseError
 
 from services.api.bridge import Bridge
 from services.api.command_errors import KeyReusedError, ReceiptError, StillRunningError
-from services.api.configuration import ConfigAwayError, ConfigReader
+from services.api.configuration import ConfigAwayError, ConfigReader, Published
 from shared.bus.client import BUS_ERRORS
 from shared.bus.commands import CommandWriter, new_command_id, read_receipt
 from shared.bus.keys import Keys
+from shared.config.dependencies import dependencies
 from shared.config.names import nearest
 from shared.config.services import ServiceBlock
 from shared.config.timing import start_budget_s, stop_budget_s
 from shared.errors import BusUnavailableError, UnknownServiceError
 from shared.models.command import ID_PATTERN, Action, CommandStatus, Receipt
+from shared.models.service import ServiceState
 from shared.states import ServiceStatus
 
 _log = logging.getLogger(__name__)
@@ -150,13 +152,16 @@ class CommandService:
         if order.args is not None:
             return order.budget_s
         try:
-            service = (await self._config.read()).by_name.get(order.process_name)
+            published: Published | None = await self._config.read()
         except (ConfigAwayError, RedisError, OSError):
-            latest = self._config.peek()
-            service = latest.by_name.get(order.process_name) if latest else None
+            published = self._config.peek()
+        service = published.by_name.get(order.process_name) if published else None
         state = self._bridge.states.get(order.process_name)
         stopping = state is not None and state.status is ServiceStatus.STOPPING
-        return budget_s(order.action, service, stopping=stopping)
+        needs = 0.0
+        if published is not None and order.action is not Action.STOP:
+            needs = needs_budget_s(published, order.process_name, self._bridge.states)
+        return needs + budget_s(order.action, service, stopping=stopping)
 
     async def _unknown(self, name: str) -> UnknownServiceError:
         members = cast("set[bytes]", await self._redis.smembers(self._keys.services))
@@ -172,6 +177,17 @@ def budget_s(action: Action, service: ServiceBlock | None, *, stopping: bool = F
     if action is Action.START and not stopping:
         return start + MARGIN_S
     return stop + start + MARGIN_S
+
+
+def needs_budget_s(published: Published, name: str, states: Mapping[str, ServiceState]) -> float:
+    """How long it may take until everything is ready that a service needs."""
+
+    def cost(other: str) -> float:
+        state = states.get(other)
+        up = state is not None and (state.status is ServiceStatus.RUNNING or state.completed)
+        return 0.0 if up else start_budget_s(published.by_name.get(other))
+
+    return dependencies(published.effective).longest_way(name, cost)
 
 
 def keyed_id(key: str, owner: str) -> str:

@@ -42,6 +42,14 @@ class Stopped(Started):
     media_protection: dict[str, Any]
 
 
+class StopDone(Stopped):
+    """The outcome of a stop."""
+
+    needed_by: list[str] | None = Field(
+        default=None, description="Services that need the stopped one; absent when none does"
+    )
+
+
 class Step(BaseModel):
     """One step of a command; `at` in epoch seconds."""
 

@@ -157,7 +157,11 @@ class Unit:
             return await life.stop(wanted=life.state.desired)
         users = self._others.users_of(self.name)
         done = await life.stop()
-        return f"{done}; needed by {', '.join(users)}" if users else done
+        if not users:
+            return done
+        for job in request.jobs:
+            job.receipt.result = {"needed_by": users}
+        return f"{done}; needed by {', '.join(users)}"
 
 
 def _superseded(request: Request, job: Job) -> str:

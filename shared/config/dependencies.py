@@ -8,7 +8,7 @@ A `depends_on` of null takes an edge away that facts or waits would make.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -91,6 +91,14 @@ class Dependencies:
     def order(self) -> list[str]:
         """Everything, what is needed before what needs it, else as in the file."""
         return self._sorted(self.needs)
+
+    def longest_way(self, name: str, cost: Callable[[str], float]) -> float:
+        """The largest sum of `cost` over a way of needs that begins below `name`; 0 without any."""
+        sums: dict[str, float] = {}
+        for other in [*self.needs_of(name, transitive=True), name]:
+            below = max((sums[on] for on in self.needs_of(other)), default=0.0)
+            sums[other] = below + (cost(other) if other != name else 0.0)
+        return sums[name]
 
     def waves(self, names: Iterable[str] | None = None) -> list[list[str]]:
         """`names` (all by default) in groups: each needs only what is in earlier ones.

@@ -13,7 +13,7 @@ from services.api.command_errors import StateError
 from services.api.commands import CommandService, Order, failed_with
 from services.api.deps import BridgeDep, CommandsDep, KeysDep, RedisDep
 from services.api.jsonroute import JsonRoute
-from services.api.schemas import Problem, Queued, ServiceRequest, ServiceStatusBody
+from services.api.schemas import Problem, Queued, ServiceRequest, ServiceStatusBody, StopDone
 from services.api.schemas import Started as StartedBody
 from services.api.schemas import Stopped as StoppedBody
 from services.api.ws.status_board import API_KEY, schedule_of
@@ -55,9 +55,12 @@ async def start_service(body: ServiceRequest, asked: AskedDep, commands: Command
     return await _carry_out(commands, asked, Action.START, body.process_name)
 
 
-@router.post("/stop-service", response_model=StoppedBody, responses=_FAILURES)
+@router.post("/stop-service", response_model=StopDone, responses=_FAILURES)
 async def stop_service(body: ServiceRequest, asked: AskedDep, commands: CommandsDep) -> Response:
-    """Stop a service and answer when it is gone. A stopped one is left alone."""
+    """Stop a service and answer when it is gone. A stopped one is left alone.
+
+    `needed_by` names services that run, or wait, and need it.
+    """
     return await _carry_out(commands, asked, Action.STOP, body.process_name)
 
 
@@ -115,6 +118,8 @@ def _outcome(receipt: Receipt, action: Action, name: str, headers: dict[str, str
     body: dict[str, Any] = {"status": WORDS[action], "process_name": name}
     if action in {Action.STOP, Action.RESTART}:
         body["media_protection"] = media_protection(name, action)
+    if users := (receipt.result or {}).get("needed_by"):
+        body["needed_by"] = users
     return Json(body, 200, headers)
 
 

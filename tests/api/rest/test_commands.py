@@ -8,10 +8,13 @@ import pytest
 from redis.asyncio import Redis
 
 from services.api import commands as commands_module
-from services.api.commands import budget_s, keyed_id
+from services.api.commands import budget_s, keyed_id, needs_budget_s
+from services.api.configuration import parse_published
 from shared.bus.keys import Keys
 from shared.config.services import ServiceBlock
 from shared.models.command import Action, CommandStatus
+from shared.models.service import ServiceState
+from shared.states import ServiceStatus
 from tests.api.rest.conftest import Api, StartApi
 from tests.support.fake_supervisor import ScriptedSupervisor
 from tests.support.wait import wait_until
@@ -286,6 +289,27 @@ def test_budgets(
     service = ServiceBlock("N", config_key, "", (config_key,), block, enabled=True)
     assert budget_s(action, service, stopping=stopping) == seconds
     assert budget_s(Action.START, None) == 131
+
+
+def test_a_start_gets_the_time_that_what_it_needs_may_take() -> None:
+    """Along the slowest way, without what is ready."""
+    blocks: dict[str, dict[str, Any]] = {
+        "front": {"depends_on": {"back": "ready", "cache": "ready"}},
+        "back": {"depends_on": {"db": "ready"}, "start_window": 1, "start_timeout": 9},
+        "cache": {"start_window": 1, "start_timeout": 5},
+        "db": {"start_window": 1, "start_timeout": 29},
+    }
+    tree = {name: {"process_name": name, **block} for name, block in blocks.items()}
+    published = parse_published("1", tree, tree)
+    assert needs_budget_s(published, "front", {}) == 40
+    ready = ServiceState("db", ServiceStatus.RUNNING)
+    assert needs_budget_s(published, "front", {"db": ready}) == 10
+    assert needs_budget_s(published, "db", {}) == needs_budget_s(published, "nobody", {}) == 0
+
+
+async def test_a_stop_names_who_needs_it(api: Api, supervisor: ScriptedSupervisor) -> None:
+    supervisor.results["Sonarr"] = {"needed_by": ["Prowlarr"]}
+    assert (await api.post("stop", "Sonarr")).json()["needed_by"] == ["Prowlarr"]
 
 
 def test_keys_of_others_do_not_meet() -> None:
