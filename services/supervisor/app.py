@@ -87,7 +87,7 @@ class Supervisor:
         self._catch_signals()  # before the lock: who sees its pid there may signal it
         self._lock = take_lock(settings.run_dir)
         keys = self._keys = Keys(settings.redis_prefix)
-        self._heartbeat = Heartbeat(settings, keys, self._environ)
+        self._heartbeat = Heartbeat(settings, keys, self._environ, self._startup)
         self._journal = Journal(settings.run_dir / "journal.jsonl")
         self._config = Configuration(settings.config_path, settings.run_dir, environ, settings.home)
         self._config.load()
@@ -309,18 +309,21 @@ class Supervisor:
 
     async def _publish_first(self, redis: Redis) -> None:
         """What readers decide by, before anything else of a new connection."""
-        await self._heartbeat.connected(redis, self._boot.status)
+        self._heartbeat.renew()
         await self._publisher.publish(redis)
         await self._accounts.publish(redis)
 
     async def _beat(self, redis: Redis) -> None:
         """The heartbeat; and news of the configuration, which are as rare."""
         await self._publisher.catch_up(redis)
-        await self._heartbeat.beat(redis, self._boot.status.phase, self._outbox.rejected)
+        await self._heartbeat.beat(redis, self._outbox.rejected)
         if await self._accounts.keep(redis):  # emptied beneath us, or put back to an older state
-            await self._heartbeat.connected(redis, self._boot.status)
+            self._heartbeat.renew()
             await self._publisher.publish(redis)
             self._outbox.rewrite()
+
+    def _startup(self) -> Startup:
+        return self._boot.status
 
     def _publish_startup(self, status: Startup) -> None:
         self._outbox.level(self._keys.startup, status.to_json())

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -24,8 +24,16 @@ DESCRIBE_EVERY_S: Final = 15.0
 class Heartbeat:
     """Writes `dumb:supervisor`, `dumb:startup` and `dumb:environment`."""
 
-    def __init__(self, settings: Settings, keys: Keys, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keys: Keys,
+        environ: Mapping[str, str],
+        startup: Callable[[], Startup],
+    ) -> None:
         self._settings = settings
+        self._startup = startup
+        self._told: Startup | None = None
         self._keys = keys
         self._environ = environ
         self._started_at = time.time()
@@ -33,14 +41,15 @@ class Heartbeat:
         self.leaving = False
         """Nobody will be in charge: the next beat takes the heartbeat away."""
 
-    async def connected(self, redis: Redis, startup: Startup) -> None:
-        """A new connection: everything is said anew. Raises what redis-py raises."""
+    def renew(self) -> None:
+        """A new connection, or somebody emptied Redis: the next beat says everything anew."""
         self._described = 0.0
-        await redis.set(self._keys.startup, startup.to_json())
+        self._told = None
 
-    async def beat(self, redis: Redis, phase: str, rejected: int) -> None:
+    async def beat(self, redis: Redis, rejected: int) -> None:
         """Say it once more. Raises what redis-py raises."""
         await self._describe(redis)
+        startup = self._startup()
         key = self._keys.supervisor
         fields: dict[Any, Any] = {
             "node": socket.gethostname(),
@@ -49,7 +58,7 @@ class Heartbeat:
             "boot_id": boot_id(),
             "started_at": str(self._started_at),
             "heartbeat_at": str(time.time()),
-            "phase": phase,
+            "phase": startup.phase,
             "rejected": str(rejected),
         }
         pipe = redis.pipeline(transaction=True)
@@ -57,7 +66,10 @@ class Heartbeat:
         if not self.leaving:
             pipe.hset(key, mapping=fields)
             pipe.expire(key, TTL_S)
+        if startup is not self._told:  # what was said on the way to this connection is lost
+            pipe.set(self._keys.startup, startup.to_json())
         await pipe.execute()
+        self._told = startup
 
     async def _describe(self, redis: Redis) -> None:
         """What we run on, now and then: disks fill up."""

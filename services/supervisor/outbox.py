@@ -171,7 +171,7 @@ class Outbox:
         return self._connected
 
     def level(self, key: str, data: bytes) -> None:
-        """Set a key. Dropped while Redis is away: its owner sets it at every connect."""
+        """Set a key. Dropped while Redis is away: the heartbeat makes up for it."""
         if self._connected:
             self._put(Level(key, data))
 
