@@ -27,6 +27,7 @@ from services.supervisor.fleet.boot import Boot
 from services.supervisor.fleet.fleet import Fleet
 from services.supervisor.fleet.health import HealthMonitor
 from services.supervisor.fleet.policy import RestartPolicy, policy_of
+from services.supervisor.fleet.port_moves import move_ports
 from services.supervisor.fleet.restarts import Restarter
 from services.supervisor.fleet.schedule import Scheduler
 from services.supervisor.fleet.shutdown import Shutdown
@@ -146,6 +147,8 @@ class Supervisor:
         session = self._session()
         serving = asyncio.create_task(session.run())
         plan = recovery.plan(self._graph(), clean=clean)
+        starting = [unit.name for action, unit in plan if action is Action.START]
+        await move_ports(self._config.state, starting, self._registry, self._desk)
         for action, unit in plan:
             self._submit(action, unit, BOOT)
         background = [

@@ -129,6 +129,8 @@ class History:
 
     def made_by(self, command_id: str) -> Record | None:
         """The version that a command made, if it is kept."""
+        if not command_id:  # nobody's command
+            return None
         return next((r for r in reversed(self.records) if r.command_id == command_id), None)
 
     def _remember(self, record: Record) -> None:

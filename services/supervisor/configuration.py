@@ -27,6 +27,8 @@ from shared.config.environment import SECRETS_DIR, Variable, read_variables
 from shared.config.masking import holds_secrets
 from shared.config.services import ServiceBlock
 from shared.config.trees import MISSING, same, value_at, with_value
+from shared.config.usable import without_bad_services
+from shared.config.validate import problems
 from shared.errors import ConfigError
 from shared.models.config_change import ConfigOp, Refusal
 
@@ -35,6 +37,8 @@ _log = logging.getLogger(__name__)
 Stamp = tuple[int, int, int]
 
 ABSENT: Final = (0, 0, 0)
+MAX_TOLD: Final = 20
+"""Problems of a file that are named together."""
 
 
 class StaleError(Exception):
@@ -128,10 +132,10 @@ class Configuration:
     # -- reading ---------------------------------------------------------------------------
 
     def load(self) -> None:
-        """Read the file, else the last one that was good.
+        """Read the file, else the last one that was good, else what can be used of it.
 
         Raises:
-            ConfigError: neither can be used.
+            ConfigError: none of them can.
         """
         stamp = self._stamp()
         try:
@@ -141,11 +145,11 @@ class Configuration:
             self.problem, self._seen = str(error), stamp
             self.history.load(None)
             good = next((r for r in reversed(self.history.records) if r.persisted), None)
-            if good is None:
-                raise
-            _log.error("using version %d of the configuration: %s", good.version, error)
-            variables = self._variables(good.tree)
-            state = make_state(good.tree, {}, variables)
+            tree = self._usable_part(error) if good is None else good.tree
+            version = "its good part" if good is None else f"version {good.version}"
+            _log.error("using %s of the configuration: %s", version, self.problem)
+            variables = self._variables(tree)
+            state = make_state(tree, {}, variables)
         newest = self.history.records[-1] if self.history.records else None
         record = None
         if newest is None or newest.digest != state.digest:
@@ -154,6 +158,16 @@ class Configuration:
             record = self._record(state, before, Author(note, note), note, persisted=True)
             self.history.note(record)
         self.adopt(Step(state, variables, record, stamp))
+
+    def _usable_part(self, error: ConfigError) -> Tree:
+        """At a first start, a mistake in one service keeps no other down. Raises `ConfigError`."""
+        tree = load_document(self.path)
+        found = [with_line(one, self.path) for one in problems(tree, str(self.path))]
+        part = without_bad_services(tree, found) if found else None
+        if part is None:
+            raise error
+        self.problem = "; ".join(map(str, found[:MAX_TOLD]))
+        return part
 
     def reload(self, author: Author) -> Step:
         """The file as it is now, and nothing in memory. Blocking.

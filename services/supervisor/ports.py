@@ -57,7 +57,7 @@ def moves(
         holding: services that run, or whose remains do, and the API: they keep what they have.
         is_free: asked for each port that is about to be claimed.
     """
-    enabled = [service for service in services if service.enabled]
+    enabled = [s for s in services if s.enabled or s.process_name in holding]
     board = _Board(is_free)
     for service in enabled:
         if service.process_name in holding:

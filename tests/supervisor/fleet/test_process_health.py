@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -69,6 +70,11 @@ class Ward(Boss):
         """Wait until its health is this one."""
         wait_until_sync(lambda: self.service(name)["health"] == health, what=f"{name} {health}")
         return self.service(name)
+
+    def blocks(self) -> dict[str, Any]:
+        """The services as the file has them."""
+        tree: dict[str, Any] = orjson.loads(self.config.read_bytes())
+        return {key: block for key, block in tree.items() if key.startswith("key")}
 
     def starts(self, name: str) -> int:
         """How often its program was started."""
@@ -346,3 +352,72 @@ def test_a_wait_in_vain_fails_and_others_start_meanwhile(ward: Ward) -> None:
     assert outcome["status"] == "failed"
     assert "in vain for http://127.0.0.1:1/x (Connection refused)" in outcome["detail"]
     assert ward.service("patient")["status"] == "failed"
+
+
+# -- ports ---------------------------------------------------------------------------------
+
+
+def test_at_boot_a_taken_port_moves_and_the_file_says_so(ward: Ward) -> None:
+    first, second = web("first", enabled=True), web("second", enabled=True)
+    second["port"] = first["port"]
+    stays = {**service("stays", enabled=True), "port": first["port"]}  # is not told its port
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        taken = foreign.getsockname()[1]
+        third = {**web("third", enabled=True), "port": taken}
+        ward.configure(first, second, third, stays)
+        ward.start()
+        for name in ("first", "second", "third"):
+            ward.wait_status(name, "running")
+    ports = {b["process_name"]: b["port"] for b in ward.blocks().values()}
+    assert (ports["first"], ports["stays"]) == (first["port"], first["port"])
+    assert ports["second"] > first["port"]
+    assert ports["third"] > taken
+    assert len({ports["first"], ports["second"], ports["third"]}) == 3
+    assert f"port of second is {ports['second']} now" in ward.output.read_text()
+    versions = [orjson.loads(v) for v in ward.redis.hvals("dumb:config:versions")]
+    moved = next(v for v in versions if v["source"] == "ports")
+    assert {".".join(c["path"]) for c in moved["changes"]} == {"key1.port", "key2.port"}
+    # The next boot finds its own processes, and moves nobody.
+    ward.kill()
+    ward.start()
+    wait_until_sync(lambda: ward.service("second")["status"] == "running")
+    assert {b["process_name"]: b["port"] for b in ward.blocks().values()} == ports
+
+
+def test_a_start_later_on_does_not_move(ward: Ward) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        ward.configure({**web("web"), "port": foreign.getsockname()[1]})
+        ward.start()
+        assert "is taken by another program" in ward.run("start", "web")["detail"]
+
+
+# -- bad input -----------------------------------------------------------------------------
+
+
+def test_one_bad_block_does_not_keep_the_others_down(ward: Ward) -> None:
+    bad = service("bad", enabled=True, health={"liveness": {"kind": "telepathy"}})
+    far = {**service("far", enabled=True), "port": 99999}
+    ward.configure(service("good", enabled=True), bad, far)
+    ward.start()
+    ward.wait_status("good", "running")
+    problem = ward.redis.get("dumb:config:problem")
+    assert isinstance(problem, bytes)
+    assert "dumb_config.json:1 at 'key1.health.liveness.kind'" in problem.decode()
+    assert "key2.port" in problem.decode()
+    assert ward.run("start", "bad")["status"] == "rejected"
+    assert orjson.loads(ward.config.read_bytes())["key2"]["port"] == 99999  # the file is untouched
+    # Mended, they are there.
+    ward.configure(service("good", enabled=True), service("bad", enabled=True))
+    assert ward.run("reload-config", "")["status"] == "succeeded"
+    assert ward.run("start", "bad")["status"] == "succeeded"
+
+
+def test_a_change_by_hand_that_cannot_be_used_changes_nothing(ward: Ward) -> None:
+    block = service("good", enabled=True)
+    ward.configure(block)
+    ward.start()
+    pid = ward.wait_status("good", "running")["pid"]
+    ward.configure({**block, "health": {"readiness": {"kind": "http", "port": 70000}}})
+    outcome = ward.run("reload-config", "")
+    assert (outcome["status"], ward.service("good")["pid"]) == ("failed", pid)
+    assert "key0.health.readiness.port" in outcome["detail"]
