@@ -13,6 +13,7 @@ from services.api.auth.access import Access, show_exempt
 from services.api.auth.errors import install_auth_errors
 from services.api.auth.service import Auth, AuthOptions
 from services.api.bridge import Bridge
+from services.api.charts.answers import Charts
 from services.api.commands import CommandService
 from services.api.config_changes import ConfigChanges
 from services.api.configuration import ConfigReader
@@ -42,6 +43,7 @@ from services.api.routes import (
     jobs,
     logs,
     metrics,
+    metrics_history,
     offers,
     process,
     process_list,
@@ -94,13 +96,14 @@ def create_app(
     state.app_files = AppFileCommands(redis, keys, bridge)
     state.jobs = JobDesk(redis_url, keys)
     state.leaving = Leaving()
+    state.charts = Charts(redis, keys)
     open_rooms(state)
     install_errors(app)
     install_auth_errors(app)
     accounts = (auth, auth_users, auth_tokens)
     services = (process, process_list, fleet, actions, core, offers, commands, logs)
     settings = (config, config_schema, config_versions, service_config, service_ui)
-    rest = (updates, history, jobs, health, environment, metrics, docs)
+    rest = (updates, history, jobs, health, environment, metrics, metrics_history, docs)
     for part in (*accounts, *services, *settings, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())

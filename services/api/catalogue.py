@@ -42,13 +42,13 @@ def facts(service: ServiceBlock) -> dict[str, Any]:
 CORE_FLAGS: Final = (
     "seerr_sync",
     "runtime_api_log_level",
-    "metrics_history_storage",
 )
 BUILT_FLAGS: Final = (
     "metrics_filesystem_selection",
     "metrics_network_interface_selection",
     "optional_only_onboarding",
     "optional_service_options",
+    "metrics_history_storage",
     "startup_lifecycle",
 )
 """What of the original's features works."""

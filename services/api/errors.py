@@ -23,7 +23,7 @@ from services.api.command_errors import (
 )
 from services.api.configuration import ConfigAwayError
 from services.api.jobs import JobsAwayError, JobStateError, UnknownJobError
-from services.api.metrics import CollectorAwayError
+from services.api.metrics import CollectorAwayError, StillMigratingError
 from shared.bus.client import BUS_ERRORS
 from shared.errors import (
     AmbiguousServiceError,
@@ -52,6 +52,7 @@ STATUS_OF: Final[dict[type[DumbError], int]] = {
     UnknownJobError: 404,
     JobStateError: 409,
     JobsAwayError: 503,
+    StillMigratingError: 504,
 }
 
 ECHO_DEPTH: Final = 8

@@ -11,8 +11,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 import orjson
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
+from services.metrics.history.encoding import Row
+from services.metrics.history.keeper import Keeper
+from services.metrics.history.migration import Migration
+from services.metrics.history.store import Store
 from services.metrics.network import read_sockets
 from services.metrics.news import News
 from services.metrics.pace import AFTER_CHANGE_S, LOOK_S, Demand, sample_interval
@@ -28,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 SOCKETS_EVERY_S: Final = 15.0
 CANDIDATES_EVERY_S: Final = 30.0
+MAX_REQUESTS: Final = 16
 RETRY_S: Final = 1.0
 FAREWELL_S: Final = 1.0
 
@@ -44,17 +49,23 @@ class Collector:
         self._subscription = Subscription(
             settings.redis_url,
             "dumb-metrics-news",
-            (self._keys.status, self._keys.config_changed),
+            (self._keys.status, self._keys.config_changed, self._keys.metrics_requests),
             "",
             self._news,
         )
         self._sampler = Sampler()
+        self._keeper = Keeper(Store(self._redis, self._keys))
+        self._migration = Migration(self._redis, self._keys, self._keeper)
+        self._requests: asyncio.Queue[bytes] = asyncio.Queue(MAX_REQUESTS)
+        self._news.on_request = self._ask
         self._plan = Plan()
         # Two threads: a slow look at all sockets must not make a sample late.
         self._sampling = ThreadPoolExecutor(1, "sample")
         self._looking = ThreadPoolExecutor(1, "sockets")
-        self._sending: asyncio.Task[bool] | None = None
+        self._outgoing: tuple[bytes, dict[str, float]] = (b"", {})
+        self._sendable = asyncio.Event()
         self._away = False
+        self._history_trouble = ""
 
     async def run(self) -> int:
         """Collect until a signal; the exit code."""
@@ -65,8 +76,10 @@ class Collector:
             self._subscription.run,
             self._news.run,
             self._sample_forever,
+            self._send_forever,
             self._look_forever,
             self._offer_forever,
+            self._migrate_forever,
         )
         tasks = [asyncio.create_task(_for_ever(one), name=one.__qualname__) for one in work]
         gc.collect()
@@ -123,24 +136,48 @@ class Collector:
 
     async def _sample(self) -> None:
         news = self._news
+        if news.options != self._plan.options:
+            self._keeper.prune_soon()
         self._plan = replace(
             self._plan, options=news.options, watched=news.watched, running=news.running()
         )
         began, cpu = time.perf_counter(), time.thread_time()
         loop = asyncio.get_running_loop()
-        snapshot, spent = await loop.run_in_executor(self._sampling, self._measure)
+        keep = self._keeper.wants(news.options)
+        snapshot, row, spent = await loop.run_in_executor(self._sampling, self._measure, keep)
+        if row is not None:
+            self._keeper.add(row)
         cost = {
             "sample_wall_s": round(time.perf_counter() - began, 6),
             "sample_cpu_s": round(spent + time.thread_time() - cpu, 6),
         }
-        if self._sending is None or self._sending.done():  # a Redis that hangs delays no sample
-            sending = self._with_redis(self._publisher.publish(orjson.dumps(snapshot), cost))
-            self._sending = asyncio.create_task(sending)
+        self._outgoing = (orjson.dumps(snapshot), cost)
+        self._sendable.set()
 
-    def _measure(self) -> tuple[dict[str, Any], float]:
+    def _measure(self, keep: bool) -> tuple[dict[str, Any], Row | None, float]:
+        """In the sampling thread; the last part is its CPU time in seconds."""
         began = time.thread_time()
         snapshot = self._sampler.sample(self._plan)
-        return snapshot, time.thread_time() - began
+        row = self._keeper.encode(snapshot) if keep else None
+        return snapshot, row, time.thread_time() - began
+
+    async def _send_forever(self) -> None:
+        """Apart from the sampling, which a Redis that hangs must not delay; the latest wins."""
+        while True:
+            await self._sendable.wait()
+            self._sendable.clear()
+            await self._with_redis(self._send(*self._outgoing))
+
+    async def _send(self, data: bytes, cost: dict[str, float]) -> None:
+        await self._publisher.publish(data, cost)
+        try:
+            await self._keeper.flush(self._plan.options)
+        except ResponseError as error:  # out of memory, no permission: not a matter of presence
+            if str(error) != self._history_trouble:
+                _log.error("the history cannot be written: %s", error)
+            self._history_trouble = str(error)
+        else:
+            self._history_trouble = ""
 
     def _history_interval(self) -> float | None:
         options = self._news.options
@@ -163,6 +200,22 @@ class Collector:
             found = await loop.run_in_executor(self._sampling, self._sampler.candidates)
             done = await self._with_redis(self._publisher.publish_candidates(found))
             await asyncio.sleep(CANDIDATES_EVERY_S if done else 0)
+
+    # -- the past ----------------------------------------------------------------------------
+
+    def _ask(self, request: bytes) -> None:
+        """A request came; of too many at once the last ones are not heard."""
+        if not self._requests.full():
+            self._requests.put_nowait(request)
+
+    async def _migrate_forever(self) -> None:
+        await self._news.known.wait()
+        begun = await self._with_redis(self._migration.at_start(self._news.options))
+        if not begun:
+            return  # it is tried again
+        while True:
+            request = await self._requests.get()
+            await self._with_redis(self._migration.answer(request, self._news.options))
 
     # -- Redis -------------------------------------------------------------------------------
 

@@ -34,6 +34,8 @@ class News:
         self.options = Options()
         self.watched: dict[str, Watched] = {}
         self.on_request: Callable[[bytes], None] = _ignored
+        self.known = asyncio.Event()
+        """Set once a configuration was read."""
         self._redis = redis
         self._keys = keys
         self._on_pids = on_pids
@@ -84,6 +86,7 @@ class News:
         try:
             effective = orjson.loads(data)["effective"]
             self.options, self.watched = parse_options(effective), watched_services(effective)
+            self.known.set()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             _log.error("the published configuration is unreadable: %r", error)
 

@@ -49,6 +49,7 @@ class Publisher:
         pipe = self._redis.pipeline(transaction=True)
         pipe.set(keys.metrics_latest, snapshot, ex=LATEST_TTL_S)
         pipe.publish(keys.metrics, snapshot)
+        pipe.delete(keys.metrics_collector)  # whatever else somebody put there
         pipe.hset(keys.metrics_collector, mapping=fields)
         pipe.expire(keys.metrics_collector, LATEST_TTL_S)
         await pipe.execute()

@@ -219,6 +219,36 @@ class Keys:
         """Hash: a log without a service to when that was first seen."""
         return f"{self.prefix}jobs:gone"
 
+    # History of the metrics.
+
+    @property
+    def metrics_dictionary(self) -> str:
+        """Hash: id to what rows of the history were compressed with; `current` is an id."""
+        return f"{self.prefix}metrics:dictionary"
+
+    @property
+    def metrics_totals(self) -> str:
+        """Hash: rows and bytes of each history stream."""
+        return f"{self.prefix}metrics:totals"
+
+    @property
+    def metrics_migration(self) -> str:
+        """Hash: what was taken over of the original's history."""
+        return f"{self.prefix}metrics:migration"
+
+    @property
+    def metrics_requests(self) -> str:
+        """Channel: what the API asks the collector to do."""
+        return f"{self.prefix}metrics:requests"
+
     def metrics_history(self, tier: str) -> str:
-        """Stream: samples of one tier, by their time in milliseconds."""
+        """Stream: the numbers for charts, and compact snapshots."""
         return f"{self.prefix}metrics:history:{tier}"
+
+    def metrics_snapshots(self, tier: str) -> str:
+        """Stream: full snapshots, under the ids of the history."""
+        return f"{self.prefix}metrics:snapshots:{tier}"
+
+    def metrics_answer(self, request_id: str) -> str:
+        """List of one answer, gone after a minute."""
+        return f"{self.prefix}metrics:answer:{request_id}"

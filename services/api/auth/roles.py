@@ -72,6 +72,9 @@ NEEDED: Final[dict[tuple[str, str], Role]] = {
     ("GET", "/metrics/network-interfaces"): Role.VIEWER,
     ("GET", "/metrics/database-health"): Role.VIEWER,
     ("GET", "/metrics/plex-status"): Role.VIEWER,
+    ("GET", "/metrics/history"): Role.VIEWER,
+    ("GET", "/metrics/history_series"): Role.VIEWER,
+    ("GET", "/metrics/history/storage"): Role.VIEWER,
     (SOCKET, "/ws/metrics"): Role.VIEWER,
 }
 """The least role. Configuration is masked for all but administrators; one's own tokens and

@@ -1,4 +1,4 @@
-"""`/ws/metrics`: snapshots as they are taken.
+"""`/ws/metrics`: snapshots as they are taken; before them the past, for who asks.
 
 One sample serves all clients of all replicas, and its JSON goes through untouched. Each client
 thins the stream for itself. Rule for slow readers: the latest sample wins, and a client that takes
@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from starlette.websockets import WebSocket
 
 from services.api.bridge import Bridge
+from services.api.charts.answers import Charts
 from services.api.ws.query import INTERVAL_S, MetricsQuery, parse_metrics_query
 from services.api.ws.session import Sender, first_to_end, watch
 from services.api.ws_protocol import control
@@ -74,11 +75,13 @@ class MetricsRoom:
         bridge: Bridge,
         redis: Redis,
         keys: Keys,
+        charts: Charts,
         stuck_after: float = STUCK_S,
     ) -> None:
         self._bridge = bridge
         self._redis = redis
         self._keys = keys
+        self._charts = charts
         self._stuck_after = stuck_after
         self._clients: set[MetricsClient] = set()
         bridge.on_metrics(self._on_snapshot)
@@ -116,7 +119,13 @@ class MetricsRoom:
 
     async def _write(self, sender: Sender, client: MetricsClient) -> None:
         latest = await self._until_redis_answers(lambda: read_latest(self._redis, self._keys))
-        if latest is not None:
+        query = client.query
+        if query.bootstrap or query.history:
+            first = await self._until_redis_answers(
+                lambda: self._charts.first_message(query, latest)
+            )
+            await sender.text(first)
+        if latest is not None and not query.bootstrap:
             client.offer(_snapshot_frame(latest))
         while True:
             await sender.text(await client.take())

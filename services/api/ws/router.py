@@ -8,6 +8,7 @@ from starlette.websockets import WebSocket
 
 from services.api.auth.access import accepted_protocol
 from services.api.auth.live import while_admitted
+from services.api.charts.answers import Charts
 from services.api.ws.access import authorize
 from services.api.ws.logs import LogLimits, LogRoom
 from services.api.ws.metrics import MetricsRoom
@@ -30,7 +31,13 @@ def open_rooms(
     rooms = Rooms(
         LogRoom(state.bridge, state.redis, state.keys, log_limits),
         StatusRoom(state.bridge, stuck_after),
-        MetricsRoom(state.bridge, state.redis, state.keys, stuck_after),
+        MetricsRoom(
+            state.bridge,
+            state.redis,
+            state.keys,
+            Charts(state.redis, state.keys),
+            stuck_after,
+        ),
     )
     state.rooms = rooms
     return rooms

@@ -1,6 +1,7 @@
 """`/ws/metrics`: one stream for all, thinned for each, and a slow reader harms nobody."""
 
 import asyncio
+import time
 from typing import Any
 
 import orjson
@@ -11,8 +12,10 @@ from websockets.asyncio.client import ClientConnection
 from services.api.ws.metrics import MetricsClient
 from services.api.ws.query import MetricsQuery
 from shared.bus.keys import Keys
-from tests.api.ws.conftest import StartReplica
-from tests.support.bus import FakeSupervisor
+from tests.api.ws.conftest import StartReplica, bus_client
+from tests.support.bus import FakeSupervisor, open_accounts
+from tests.support.past import past_snapshot, write_past
+from tests.support.redis_server import PrivateRedis
 from tests.support.wait import wait_until
 
 
@@ -87,7 +90,7 @@ async def test_a_slow_client_gets_the_latest_and_harms_nobody(
     redis_url: str, supervisor: FakeSupervisor, start_replica: StartReplica, keys: Keys
 ) -> None:
     replica = await start_replica(redis_url, user_timeout_ms=0, status_stuck_after=0.5)
-    await replica.client("/ws/metrics?interval=0.5", max_queue=1)
+    await replica.client("/ws/metrics?interval=0.5", max_queue=1, close_timeout=0.1)
     quick = await replica.client("/ws/metrics?interval=0.5")
     room = replica.rooms.metrics
     await wait_until(lambda: room.client_count == 2)
@@ -113,3 +116,69 @@ async def test_what_clients_say_is_ignored(
     await _listens(supervisor.redis, keys, [1, 0])
     await _sample(supervisor.redis, keys, 1)
     assert (await _receive(client))["type"] == "snapshot"
+
+
+async def test_a_bootstrap_and_then_snapshots(
+    redis_url: str, supervisor: FakeSupervisor, start_replica: StartReplica, keys: Keys
+) -> None:
+    now = time.time()
+    times = [now - 3600 + 10 * n for n in range(360)]
+    await write_past(supervisor.redis, keys, times, now)
+    await supervisor.redis.set(keys.metrics_latest, b'{"timestamp":7}')
+    replica = await start_replica(redis_url)
+    query = "bootstrap=true&history=false&history_points=100&history_bucket=5"
+    clients = [await replica.client(f"/ws/metrics?{query}") for _ in range(5)]
+    for client in clients:
+        first = await _receive(client)
+        assert first["type"] == "bootstrap"
+        assert first["snapshot"] == {"timestamp": 7}
+        assert first["bucket_seconds"] == 216
+        assert len(first["items"]) == len(first["timestamps"]) == len(first["series"]["cpu"])
+        assert 15 <= len(first["items"]) <= 19
+        assert first["stats"]["cpu"]["max"] > 40
+        assert first["truncated"] is False
+    await _listens(supervisor.redis, keys, [1, 0])
+    await _sample(supervisor.redis, keys, 8)
+    for client in clients:
+        assert (await _receive(client))["type"] == "snapshot"
+
+
+async def test_a_bootstrap_of_nothing_has_a_bucket(
+    redis_url: str, start_replica: StartReplica
+) -> None:
+    replica = await start_replica(redis_url)
+    client = await replica.client("/ws/metrics?bootstrap=1")
+    first = await _receive(client)
+    assert (first["snapshot"], first["items"], first["stats"]) == (None, [], None)
+    assert first["bucket_seconds"] == 36
+
+
+async def test_history_in_full(
+    redis_url: str, supervisor: FakeSupervisor, start_replica: StartReplica, keys: Keys
+) -> None:
+    now = time.time()
+    await write_past(supervisor.redis, keys, [now - 50 + 10 * n for n in range(5)], now)
+    replica = await start_replica(redis_url)
+    client = await replica.client("/ws/metrics?history=true&history_limit=3")
+    first = await _receive(client)
+    assert (first["type"], first["truncated"], len(first["items"])) == ("history", True, 3)
+    assert first["items"][-1] == past_snapshot(first["items"][-1]["timestamp"])
+
+
+async def test_a_client_that_comes_while_redis_is_away_gets_its_bootstrap_later(
+    fresh_redis: PrivateRedis, start_replica: StartReplica
+) -> None:
+    async with bus_client(fresh_redis.url) as redis:
+        await open_accounts(redis, Keys())
+    replica = await start_replica(fresh_redis.url)
+    client = await replica.client("/ws/metrics?bootstrap=1&history_points=50")
+    assert (await _receive(client))["type"] == "bootstrap"
+    fresh_redis.kill()
+    room = replica.rooms.metrics
+    reading = asyncio.create_task(
+        room._until_redis_answers(lambda: room._charts.first_message(MetricsQuery(), None))
+    )
+    done, _ = await asyncio.wait({reading}, timeout=0.7)
+    assert not done
+    fresh_redis.start()
+    assert orjson.loads(await asyncio.wait_for(reading, 15))["type"] == "history"
