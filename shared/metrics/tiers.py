@@ -64,10 +64,9 @@ def plan_read(since_ms: int, preferred: int, ends: list[Ends | None]) -> list[Se
         own = ends[index]
         if own is None or own.last < low:
             continue
-        finer = (e for e in reversed(ends[preferred:index]) if e is not None)
-        following = next(finer, None)
-        high = own.last if following is None else following.first - 1
-        if high >= low:
+        firsts = [e.first for e in ends[preferred:index] if e is not None]
+        high = min(firsts) - 1 if firsts else own.last
+        if high >= max(low, own.first):
             segments.append(Segment(index, low, high))
             low = high + 1
     for index in range(preferred - 1, -1, -1):

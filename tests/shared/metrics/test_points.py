@@ -184,6 +184,7 @@ RAW, MINUTES, QUARTERS = Ends(5000, 9000), Ends(2000, 8500), Ends(1000, 8000)
         (0, 2, [RAW, None, None], [Segment(0, 0, 9000)]),
         (0, 1, [None, None, QUARTERS], [Segment(2, 0, 8000)]),
         (0, 0, [RAW, None, QUARTERS], [Segment(2, 0, 4999), Segment(0, 5000, 9000)]),
+        (4000, 0, [RAW, Ends(5500, 9000), Ends(6000, 9000)], [Segment(0, 4000, 9000)]),
         (10_000, 1, [RAW, MINUTES, QUARTERS], []),
     ],
 )
