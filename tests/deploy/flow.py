@@ -32,28 +32,44 @@ def blocks(home: Path) -> dict[str, Any]:
 
 
 class Running:
-    """Programs over one data directory, closed together. `environ` goes to each."""
+    """Programs over one data directory, closed together. `environ` goes to each.
 
-    def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
+    Args:
+        more: service blocks beside those of `blocks`.
+    """
+
+    def __init__(
+        self, home: Path, environ: Mapping[str, str], more: Mapping[str, Any] | None = None
+    ) -> None:
         self.home = home
         self.environ = dict(environ)
         self.apis: list[Api] = []
         self._open = ExitStack()
-        write_config(home, blocks(home))
+        write_config(home, blocks(home) | dict(more or {}))
 
     def start(self, name: str, **environ: str) -> Program:
         """Start one program that is no API."""
         program = Program(name, self.home, self.environ | environ)
-        self._open.callback(program.close)
+        self.also(program)
         return program
+
+    def also(self, program: Program) -> None:
+        """Close this one too."""
+        self._open.callback(program.close)
 
     def start_api(self, **environ: str) -> Api:
         """Start a replica and wait until it is ready."""
-        api = Api(self.home, self.environ | environ)
-        self._open.callback(api.close)
-        self.apis.append(api)
-        api.await_ready()
-        return api
+        return self.start_apis(1, **environ)[0]
+
+    def start_apis(self, count: int, **environ: str) -> list[Api]:
+        """Start replicas side by side and wait until they are ready."""
+        apis = [Api(self.home, self.environ | environ) for _ in range(count)]
+        for api in apis:
+            self.also(api)
+        for api in apis:
+            api.await_ready()
+        self.apis += apis
+        return apis
 
     def client(self, api: Api | None = None) -> httpx.Client:
         """Of one replica, the first one unless told."""
