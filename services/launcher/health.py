@@ -6,6 +6,7 @@ the process that gave it. Nobody is unwell because Redis is away: then the proce
 """
 
 import asyncio
+import socket
 import sys
 from pathlib import Path
 from typing import Final, cast
@@ -17,6 +18,7 @@ from services.launcher.kernel import command_line, is_alive
 from services.launcher.programs import NAMES
 from shared.api_address import api_address
 from shared.bus.client import commands_client
+from shared.bus.jobs import live_programs
 from shared.bus.keys import Keys
 from shared.errors import DumbError
 from shared.settings import Settings, load_settings
@@ -45,23 +47,29 @@ def is_well(name: str, settings: Settings) -> bool:
     if name not in NAMES:
         raise ValueError(f"{name} is none of {', '.join(NAMES)}")
     try:
-        pid = asyncio.run(_signed(name, settings))
+        pids = asyncio.run(_signed(name, settings))
     except (RedisError, OSError):
         return any(_is(int(entry.name), name) for entry in Path("/proc").glob("[0-9]*"))
-    return pid > 0 and _is(pid, name)
+    return any(_is(pid, name) for pid in pids)
 
 
-async def _signed(name: str, settings: Settings) -> int:
-    """Pid in the sign of life of a program; 0 when there is none."""
+async def _signed(name: str, settings: Settings) -> set[int]:
+    """Pids in the signs of life of a program on this host."""
     keys = Keys(settings.redis_prefix)
-    key = {"supervisor": keys.supervisor, "metrics": keys.metrics_collector}[name]
     redis = commands_client(settings.redis_url, "dumb-health", 1)
     try:
         async with asyncio.timeout(ANSWER_S):
+            if name == "jobs":
+                raw = cast("dict[bytes, bytes]", await redis.hgetall(keys.jobs_programs))
+                seconds, _ = await redis.time()
+                here = socket.gethostname()
+                programs = live_programs(raw, seconds).values()
+                return {p["pid"] for p in programs if p.get("node") == here}
+            key = keys.supervisor if name == "supervisor" else keys.metrics_collector
             found = cast("bytes | None", await redis.hget(key, "pid"))
+            return {int(found)} if found and found.isdigit() else set()
     finally:
         await redis.aclose(close_connection_pool=True)
-    return int(found) if found and found.isdigit() else 0
 
 
 def _is(pid: int, name: str) -> bool:

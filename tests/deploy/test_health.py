@@ -18,7 +18,7 @@ def test_a_sign_of_life_of_a_process_that_is_there(fresh_redis: PrivateRedis, pl
     running = Running(place / "home", {"REDIS_URL": fresh_redis.url})
     environ = {"REDIS_URL": fresh_redis.url, "DUMB_HOME": str(place / "home")}
     try:
-        names = {name: running.start(name) for name in ("supervisor", "metrics")}
+        names = {name: running.start(name) for name in ("supervisor", "metrics", "jobs")}
         api = running.start_api()
         port = {"DUMB_API_SERVICE_HOST": "127.0.0.1", "DUMB_API_SERVICE_PORT": str(api.port)}
         settings = load_settings(environ | port)

@@ -14,14 +14,15 @@ from tests.support.wait import wait_until_sync
 
 pytestmark = pytest.mark.redis
 
-PATHS = ("/environment", "/health", "/process/processes", "/readyz", "/metrics")
+PATHS = ("/environment", "/health", "/process/processes", "/readyz", "/metrics", "/jobs")
 
 
 @pytest.fixture
 def running(acl_redis: AclRedis, place: Path) -> Iterator[Running]:
     found = Running(place / "home", {})
     found.start("supervisor", **acl_redis.environ("supervisor"))
-    found.start("metrics", **acl_redis.environ("metrics"))
+    for name in ("metrics", "jobs"):
+        found.start(name, **acl_redis.environ(name))
     found.start_api(**acl_redis.environ("api"))
     yield found
     found.close()
@@ -39,6 +40,7 @@ def test_nothing_that_the_programs_need_is_refused(running: Running, acl_redis: 
         ok(http.get(path))
     assert status(http) == "running"
     ok(http.post("/process/stop-service", json={"process_name": WEB}))
+    wait_until_sync(lambda: ok(http.get("/jobs"))["programs"], what="a jobs program")
     assert acl_redis.denied() == []
 
 
