@@ -108,7 +108,7 @@ def detail(state: ServiceState, now: float) -> str:
     if state.status is ServiceStatus.RUNNING and state.health != "healthy":
         said.append(state.health_reason)
     if state.status in {ServiceStatus.EXITED, ServiceStatus.FAILED}:
-        said.append(state.exit_reason or _exit(state))
+        said.append(state.exit_reason.removeprefix(f"{state.process_name} ") or _exit(state))
     restart = state.restart
     if restart.pending and restart.next_restart_time:
         said.append(f"restart in {seconds(max(0.0, restart.next_restart_time - now))}")
