@@ -3,11 +3,14 @@
 import inspect
 import re
 import tomllib
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+import typer
 
+from services.cli.app import build
 from shared import settings
 from shared.bus.keys import Keys
 from shared.models.command import ID_PATTERN, Action, CommandStatus
@@ -103,3 +106,21 @@ def test_one_version() -> None:
     assert tomllib.loads(_text("pyproject.toml"))["project"]["version"] == VERSION
     assert "make run" in _text("README.md")
     assert "make test" in _text("README.md")
+
+
+def _commands(group: typer.Typer, before: str = "dumb") -> Iterator[tuple[str, str]]:
+    """Every command as it is typed: what it belongs to, and its own word."""
+    for info in group.registered_commands:
+        assert info.callback is not None
+        yield before, info.name or info.callback.__name__
+    for part in group.registered_groups:
+        assert part.typer_instance is not None
+        yield from _commands(part.typer_instance, f"{before} {part.name}")
+
+
+@pytest.mark.parametrize(("group", "word"), list(_commands(build())))
+def test_every_command_is_documented(group: str, word: str) -> None:
+    rows = [line for line in _text("docs/cli.md").splitlines() if line.startswith("| `dumb ")]
+    # In full, or as a word in the row of its group.
+    full = any(f"`{group} {word}" in row for row in rows)
+    assert full or any(row.startswith(f"| `{group} ") and f"`{word}" in row for row in rows)

@@ -57,7 +57,7 @@ def _alone(settings: Settings) -> Iterator[None]:
         except OSError as error:
             raise DumbError(
                 "The supervisor is running and owns the accounts. Change the password over the "
-                "API (PUT /auth/users/NAME/password), or stop it first (`dumb down`)."
+                "API (`dumb users passwd`), or stop it first (`dumb down`)."
             ) from error
         yield
     finally:

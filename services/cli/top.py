@@ -93,7 +93,7 @@ def host_line(sample: Mapping[str, Any]) -> str:
     if memory.get("total"):
         parts.append(f"memory {size(memory['used'])} of {size(memory['total'])}")
     if system.get("load_avg"):
-        parts.append("load " + " ".join(f"{value:.2f}" for value in system["load_avg"]))
+        parts.append("load " + " ".join(f"{value:.1f}" for value in system["load_avg"]))
     disk = system.get("disk") or {}
     if disk.get("free") is not None:
         parts.append(f"disk {size(disk['free'])} free")

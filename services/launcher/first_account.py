@@ -21,6 +21,5 @@ def hint(host: str, port: int, base: str, timeout: float = 2.0) -> str:
         return ""
     return (
         "There are no accounts: whoever reaches the API may use it. Create the first one:\n"
-        f"  curl {base}/auth/setup -H 'Content-Type: application/json' "
-        '-d \'{"username": "admin", "password": "..."}\'\n'
+        f"  ./dumb --url {base} users add admin\n"
     )

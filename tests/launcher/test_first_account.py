@@ -42,7 +42,7 @@ def test_only_while_it_is_news(has_users: bool, setup_skipped: bool, shown: bool
     status = {"has_users": has_users, "setup_skipped": setup_skipped}
     with _api(json.dumps(status).encode()) as port:
         text = hint("127.0.0.1", port, "http://base")
-    assert ("curl http://base/auth/setup" in text) == shown
+    assert ("./dumb --url http://base users add admin" in text) == shown
     assert bool(text) == shown
 
 
