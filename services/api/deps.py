@@ -1,6 +1,6 @@
 """What routes ask for. One alias each; the objects are made in app.py."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends
 from redis.asyncio import Redis
@@ -13,39 +13,18 @@ from services.api.configuration import ConfigReader
 from shared.bus.keys import Keys
 
 
-async def _redis(request: Request) -> Redis:
-    found: Redis = request.app.state.redis
-    return found
+def from_state(name: str) -> Any:
+    """The dependency on what `app.state` has under this name."""
+
+    async def found(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(found)
 
 
-async def _keys(request: Request) -> Keys:
-    found: Keys = request.app.state.keys
-    return found
-
-
-async def _bridge(request: Request) -> Bridge:
-    found: Bridge = request.app.state.bridge
-    return found
-
-
-async def _config(request: Request) -> ConfigReader:
-    found: ConfigReader = request.app.state.config
-    return found
-
-
-async def _commands(request: Request) -> CommandService:
-    found: CommandService = request.app.state.commands
-    return found
-
-
-async def _config_changes(request: Request) -> ConfigChanges:
-    found: ConfigChanges = request.app.state.config_changes
-    return found
-
-
-RedisDep = Annotated[Redis, Depends(_redis)]
-KeysDep = Annotated[Keys, Depends(_keys)]
-BridgeDep = Annotated[Bridge, Depends(_bridge)]
-ConfigDep = Annotated[ConfigReader, Depends(_config)]
-CommandsDep = Annotated[CommandService, Depends(_commands)]
-ConfigChangesDep = Annotated[ConfigChanges, Depends(_config_changes)]
+RedisDep = Annotated[Redis, from_state("redis")]
+KeysDep = Annotated[Keys, from_state("keys")]
+BridgeDep = Annotated[Bridge, from_state("bridge")]
+ConfigDep = Annotated[ConfigReader, from_state("config")]
+CommandsDep = Annotated[CommandService, from_state("commands")]
+ConfigChangesDep = Annotated[ConfigChanges, from_state("config_changes")]

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from fastapi import HTTPException
-from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import Response
 
+from services.api.jsonroute import ParsedRoute
 from shared.config.document import parse_strict
 from shared.config.trees import too_deep
 
@@ -56,13 +54,7 @@ def _nested() -> HTTPException:
     return HTTPException(400, f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
-class StrictJsonRoute(APIRoute):
+class StrictJsonRoute(ParsedRoute):
     """For routers whose bodies become configuration."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def strict(request: Request) -> Response:
-            return await handler(_StrictRequest(request.scope, request.receive))
-
-        return strict
+    request_class = _StrictRequest

@@ -2,15 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.answers import Json, RawJson
 from services.api.app_files import AppFileCommands
 from services.api.asked import ActorDep
-from services.api.deps import ConfigDep
+from services.api.deps import ConfigDep, from_state
 from services.api.jsonroute import JsonRoute
 from services.api.schemas import Problem
 
@@ -40,12 +39,7 @@ class ServiceConfigBody(BaseModel):
     raw: str | None = None
 
 
-async def _files(request: Request) -> AppFileCommands:
-    found: AppFileCommands = request.app.state.app_files
-    return found
-
-
-FilesDep = Annotated[AppFileCommands, Depends(_files)]
+FilesDep = Annotated[AppFileCommands, from_state("app_files")]
 
 
 @router.post(
