@@ -90,10 +90,10 @@ def create_app(
     state = app.state
     state.redis, state.keys, state.bridge, state.config = redis, keys, bridge, reader
     state.commands = CommandService(redis, keys, bridge, reader)
-    state.config_changes = ConfigChanges(redis, keys, bridge, state.commands)
+    state.config_changes = ConfigChanges(state.commands)
     state.secret_reads = SecretReads(redis, keys)
     state.auth = Auth(redis, keys, bridge, auth_options or AuthOptions())
-    state.app_files = AppFileCommands(redis, keys, bridge)
+    state.app_files = AppFileCommands(redis, keys, state.commands)
     state.jobs = JobDesk(redis_url, keys)
     state.leaving = Leaving()
     state.charts = Charts(redis, keys)

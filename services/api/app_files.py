@@ -1,17 +1,13 @@
 """Application configuration files, which lie on the supervisor's host: it reads and writes them."""
 
-import asyncio
 import logging
-import time
 from typing import Any, Final, cast
 
 import orjson
 from fastapi import HTTPException
 from redis.asyncio import Redis
 
-from services.api.bridge import Bridge
-from services.api.command_errors import StillRunningError
-from shared.bus.commands import CommandWriter, new_command_id
+from services.api.commands import CommandService, Order
 from shared.bus.keys import Keys
 from shared.errors import DumbError
 from shared.models.app_config import FileFault
@@ -45,11 +41,10 @@ class AnswerGoneError(DumbError):
 class AppFileCommands:
     """The only way in which the API touches an application's file."""
 
-    def __init__(self, redis: Redis, keys: Keys, bridge: Bridge) -> None:
+    def __init__(self, redis: Redis, keys: Keys, commands: CommandService) -> None:
         self._redis = redis
         self._keys = keys
-        self._bridge = bridge
-        self._writer = CommandWriter(redis, keys)
+        self._commands = commands
 
     async def read(self, process_name: str, actor: str) -> bytes:
         """The answer as JSON. It may hold secrets.
@@ -83,24 +78,8 @@ class AppFileCommands:
     async def _carry_out(
         self, action: Action, process_name: str, actor: str, args: dict[str, Any]
     ) -> Receipt:
-        command_id = new_command_id()
-        future = self._bridge.expect(command_id)
-        try:
-            await self._writer.submit(
-                action,
-                process_name,
-                command_id=command_id,
-                actor=actor,
-                source="api",
-                args=args,
-                expires_at_ms=int((time.time() + WAIT_S) * 1000),
-            )
-            done, _ = await asyncio.wait({future}, timeout=WAIT_S)
-            if not done:
-                raise StillRunningError(command_id, f"/process/commands/{command_id}", WAIT_S)
-            return future.result()
-        finally:
-            self._bridge.forget(command_id)
+        order = Order(action, process_name, actor, args=args, budget_s=WAIT_S, expires_s=WAIT_S)
+        return await self._commands.place(order)
 
 
 def _raise_unless_done(receipt: Receipt) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import hashlib
+import hmac
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
@@ -14,7 +17,7 @@ from services.api.bridge import Bridge
 from services.api.command_errors import KeyReusedError, ReceiptError, StillRunningError
 from services.api.configuration import ConfigAwayError, ConfigReader, Published
 from shared.bus.client import BUS_ERRORS
-from shared.bus.commands import CommandWriter, new_command_id, read_receipt
+from shared.bus.commands import CommandWriter, new_command_id, read_receipt, read_request
 from shared.bus.keys import Keys
 from shared.config.dependencies import dependencies
 from shared.config.names import nearest
@@ -42,7 +45,8 @@ class Order:
     """What a client wants. `key` is its `Idempotency-Key`, if it sent one, among those of `owner`.
 
     `location` leads to the receipt: a path that ends in `/`, to which the id is added. With `args`
-    it is about several services or none; then `budget_s` is how long its answer may take.
+    it is about several services or none, or needs more than a name; then `budget_s` is how long its
+    answer may take, and `expires_s` after how long it is not begun any more.
     """
 
     action: Action
@@ -54,6 +58,15 @@ class Order:
     location: str = "/process/commands/"
     args: Mapping[str, Any] | None = None
     budget_s: float = 0.0
+    expires_s: float | None = None
+
+    @property
+    def request(self) -> str:
+        """Tells its args from others under the same key. Without the key nobody can guess them."""
+        if self.key is None or self.args is None:
+            return ""
+        data = orjson.dumps(dict(self.args), option=orjson.OPT_SORT_KEYS)
+        return hmac.new(self.key.encode(), data, "sha256").hexdigest()
 
 
 class CommandService:
@@ -107,6 +120,7 @@ class CommandService:
     async def _submit(self, order: Order, command_id: str) -> Receipt:
         """Queue it, or find what its id stands for already."""
         action, name = order.action, order.process_name
+        expires_at = None if order.expires_s is None else time.time() + order.expires_s
         try:
             queued = await self._writer.submit(
                 action,
@@ -115,6 +129,8 @@ class CommandService:
                 actor=order.actor,
                 source="api",
                 args=None if order.args is None else dict(order.args),
+                expires_at_ms=None if expires_at is None else int(expires_at * 1000),
+                request=order.request,
             )
         except UnknownServiceError:
             raise await self._unknown(name) from None
@@ -129,9 +145,11 @@ class CommandService:
         known = await self.receipt(command_id)
         if known is None:  # it ended and was dropped in this very moment
             raise ReceiptError(f"The receipt of {command_id} is gone; use another key.")
-        if (known.action, known.process_name) != (action.value, name):
+        same = (known.action, known.process_name) == (action.value, name)
+        if not same or await read_request(self._redis, self._keys, command_id) != order.request:
+            before = f"{known.action} {known.process_name}".strip()
             raise KeyReusedError(
-                f"This Idempotency-Key was used for '{known.action} {known.process_name}'. "
+                f"This Idempotency-Key was used for another '{before}'. "
                 "Another request needs another key."
             )
         return known

@@ -1,24 +1,16 @@
 """Changes of the configuration: sent to the supervisor, answered when every replica sees them."""
 
-import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 from fastapi import HTTPException
-from redis.asyncio import Redis
 
 from services.api.asked import Asked
-from services.api.bridge import Bridge
-from services.api.command_errors import KeyReusedError, ReceiptError, StillRunningError
-from services.api.commands import CommandService, Order, failed_with, keyed_id
-from shared.bus.client import BUS_ERRORS
-from shared.bus.commands import CommandWriter, new_command_id
-from shared.bus.keys import Keys
+from services.api.commands import CommandService, Order, failed_with
 from shared.config.services import ServiceBlock
-from shared.errors import BusUnavailableError, DumbError
+from shared.errors import DumbError
 from shared.models.command import Action, CommandStatus, Receipt
 from shared.models.config_change import ConfigOp, Refusal
 
@@ -54,10 +46,8 @@ class Changed:
 class ConfigChanges:
     """The only way in which the API changes the configuration."""
 
-    def __init__(self, redis: Redis, keys: Keys, bridge: Bridge, commands: CommandService) -> None:
-        self._bridge = bridge
+    def __init__(self, commands: CommandService) -> None:
         self._commands = commands
-        self._writer = CommandWriter(redis, keys)
 
     async def make(self, op: ConfigOp, asked: Asked, **fields: Any) -> Changed:
         """Return when the change is made, and every replica can see it.
@@ -70,44 +60,18 @@ class ConfigChanges:
         args = {"op": op.value, **{k: v for k, v in fields.items() if v is not None}}
         if len(orjson.dumps(args)) > MAX_ARGS_BYTES:
             raise HTTPException(413, "The change is larger than 4 MiB.")
-        command_id = new_command_id() if asked.key is None else keyed_id(asked.key, asked.owner)
-        future = self._bridge.expect(command_id)
-        try:
-            receipt = await self._submit(command_id, args, asked)
-            if receipt is None or not receipt.status.final:
-                done, _ = await asyncio.wait({future}, timeout=WAIT_S)
-                if not done:
-                    raise StillRunningError(command_id, asked.location + command_id, WAIT_S)
-                receipt = future.result()
-            return _outcome(receipt)
-        finally:
-            self._bridge.forget(command_id)
-
-    async def _submit(self, command_id: str, args: dict[str, Any], asked: Asked) -> Receipt | None:
-        """Queue it; the receipt when this id stands for something already."""
-        try:
-            queued = await self._writer.submit(
-                Action.UPDATE_CONFIG,
-                "",
-                command_id=command_id,
-                actor=asked.actor,
-                source="api",
-                args=args,
-                expires_at_ms=int((time.time() + WAIT_S) * 1000),
-            )
-        except BUS_ERRORS as error:
-            raise BusUnavailableError(
-                "Redis did not answer, so it is not known whether the change was queued: if it "
-                f"was, {asked.location}{command_id} shows it."
-            ) from error
-        if queued:
-            return None
-        known = await self._commands.receipt(command_id)
-        if known is None:
-            raise ReceiptError(f"The receipt of {command_id} is gone; use another key.")
-        if known.action != Action.UPDATE_CONFIG:
-            raise KeyReusedError(f"This Idempotency-Key was used for '{known.action}'.")
-        return known
+        order = Order(
+            Action.UPDATE_CONFIG,
+            "",
+            asked.actor,
+            asked.key,
+            asked.owner,
+            location=asked.location,
+            args=args,
+            budget_s=WAIT_S,
+            expires_s=WAIT_S,
+        )
+        return _outcome(await self._commands.place(order))
 
     async def restart(
         self, names: Sequence[str], services: Sequence[ServiceBlock], asked: Asked

@@ -35,8 +35,12 @@ class CommandWriter:
         source: str,
         args: dict[str, Any] | None = None,
         expires_at_ms: int | None = None,
+        request: str = "",
     ) -> bool:
         """Queue a command; `process_name` is a configured name or empty.
+
+        Args:
+            request: what `read_request` gives for this id from now on.
 
         Returns:
             False when a command of that id exists already (it will not run twice).
@@ -67,7 +71,7 @@ class CommandWriter:
             entry["args"] = orjson.dumps(args).decode()
         if expires_at_ms is not None:
             entry["expires_at_ms"] = str(expires_at_ms)
-        fields = receipt.to_hash()
+        fields = receipt.to_hash() | ({"request": request} if request else {})
         outcome = await self._submit(
             keys=[keys.command(command_id), keys.commands],
             args=[
@@ -85,6 +89,12 @@ class CommandWriter:
         if outcome == -2:
             raise UnknownServiceError(process_name)
         return bool(outcome == 1)
+
+
+async def read_request(redis: Redis, keys: Keys, command_id: str) -> str:
+    """What tells the request behind a command apart from others of the same key, if it was said."""
+    raw = cast("bytes | None", await redis.hget(keys.command(command_id), "request"))
+    return (raw or b"").decode("ascii", "replace")
 
 
 async def read_receipt(redis: Redis, keys: Keys, command_id: str) -> Receipt | None:

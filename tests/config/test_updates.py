@@ -137,6 +137,24 @@ async def test_of_many_at_once_with_one_etag_one_wins(desk: Desk) -> None:
     assert sorted(a.status_code for a in answers) == [200] + [412] * 7
 
 
+async def test_a_key_stands_for_one_change(desk: Desk) -> None:
+    key = {"Idempotency-Key": "once"}
+    first = await desk.update("Web", {"port": 3000}, headers=key)
+    await desk.update("Web", {"port": 3001})
+    again = await desk.two.post(
+        "/config",
+        json={"process_name": "Web", "updates": {"port": 3000}, "persist": False},
+        headers=key,
+    )
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.headers["etag"] == first.headers["etag"]
+    assert (await desk.block())["port"] == 3001
+    other = await desk.update("Web", {"port": 3002}, headers=key)
+    assert other.status_code == 422
+    assert "another key" in other.json()["detail"]
+    assert (await desk.block())["port"] == 3001
+
+
 async def test_ui_is_saved_outside_of_version_and_etag(desk: Desk) -> None:
     version, tag = desk.supervisor.version(), (await desk.get()).headers["etag"]
     ui = {"sidebar": {"compact_mode": True}}
