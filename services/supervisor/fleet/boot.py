@@ -46,13 +46,14 @@ class Boot:
         """
         self._set(Phase.STARTING_SERVICES, expected_services=tuple(sorted([*names, *others])))
         now = time.monotonic()
-        deadline, stable_at = now + options.readiness_timeout_s, now
+        stable_s = options.stabilization_s if fresh else 0.0
+        deadline, stable_at = now + options.readiness_timeout_s, now + stable_s
         self._tell_at = now + PROGRESS_EVERY_S
         while True:
             self._moved.clear()
             seen, now = self._survey(names), time.monotonic()
-            if seen.coming or not fresh:
-                stable_at = now + (options.stabilization_s if fresh else 0.0)
+            if seen.coming:
+                stable_at = now + stable_s
             end = deadline if seen.coming else min(stable_at, deadline)
             if now >= end:
                 break
