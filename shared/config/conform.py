@@ -3,6 +3,7 @@
 Knows the part of JSON Schema that form.py and schema.py use.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -49,12 +50,10 @@ def _scalar(value: Any, schema: Mapping[str, Any]) -> str:
         return _text(value, schema)
     if isinstance(value, bool):
         return ""
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if low is not None and value < low:
-        return f"must be {low} or more"
-    if high is not None and value > high:
-        return f"must be {high} or less"
-    return ""
+    low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    if low <= value <= high:
+        return ""
+    return f"must be {low} or more" if math.isinf(high) else f"must be from {low} to {high}"
 
 
 def _text(value: str, schema: Mapping[str, Any]) -> str:
