@@ -29,6 +29,8 @@ class Settings:
     api_host: str | None
     api_port: int | None
     log_level: str
+    log_level_given: bool = False
+    """Whether the environment says it, or it is the default."""
     auth_config_path: Path | None = None
     jwt_secret: str = field(default="", repr=False)
     """Of this program alone; "" means the one that the supervisor keeps in users.json."""
@@ -82,6 +84,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_host=env.get("DUMB_API_SERVICE_HOST", "").strip() or None,
         api_port=_port(env.get("DUMB_API_SERVICE_PORT", "")),
         log_level=_level(env.get("DUMB_LOG_LEVEL", "")),
+        log_level_given=bool(env.get("DUMB_LOG_LEVEL", "").strip()),
         auth_config_path=_path(env.get("DUMB_AUTH_CONFIG_PATH", "")),
         jwt_secret=_secret(env),
         api_token=env.get("DUMB_TOKEN", "").strip(),

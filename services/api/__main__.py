@@ -13,6 +13,7 @@ from services.api.server import ListenError, serve
 from shared import ownlog
 from shared.bus.access import find_refusal
 from shared.bus.keys import Keys
+from shared.bus.log_level import LevelFollower
 from shared.exits import Exit
 from shared.settings import Settings, SettingsError, load_settings
 
@@ -53,7 +54,9 @@ async def _serve(settings: Settings) -> int:
             refresh_s=settings.refresh_token_days * 86400,
         ),
     )
+    level = asyncio.create_task(LevelFollower(app.state.redis, settings, "dumb-api").run())
     await serve(app, host, port, drain_s=settings.drain_s, trusted=settings.trusted_proxies)
+    level.cancel()
     return Exit.OK
 
 

@@ -41,6 +41,7 @@ from services.api.routes import (
     health,
     history,
     jobs,
+    log_level,
     logs,
     metrics,
     metrics_history,
@@ -104,7 +105,7 @@ def create_app(
     services = (process, process_list, fleet, actions, core, offers, commands, logs)
     settings = (config, config_schema, config_versions, service_config, service_ui)
     rest = (updates, history, jobs, health, environment, metrics, metrics_history, docs)
-    for part in (*accounts, *services, *settings, *rest):
+    for part in (*accounts, *services, *settings, log_level, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())
     show_exempt(app)

@@ -41,7 +41,6 @@ def facts(service: ServiceBlock) -> dict[str, Any]:
 
 CORE_FLAGS: Final = (
     "seerr_sync",
-    "runtime_api_log_level",
 )
 BUILT_FLAGS: Final = (
     "metrics_filesystem_selection",
@@ -49,6 +48,7 @@ BUILT_FLAGS: Final = (
     "optional_only_onboarding",
     "optional_service_options",
     "metrics_history_storage",
+    "runtime_api_log_level",
     "startup_lifecycle",
 )
 """What of the original's features works."""

@@ -26,6 +26,7 @@ from services.jobs.workers import Workers
 from shared.bus.client import blocking_client
 from shared.bus.jobs import NewsWriter, live_programs
 from shared.bus.keys import Keys
+from shared.bus.log_level import obey
 from shared.bus.scripts import JOBS_BEAT, LEASE_KEEP
 from shared.errors import DumbError
 from shared.exits import Exit
@@ -97,6 +98,7 @@ class Keeper:
 
     def _turn(self) -> None:
         now = self._say_alive()
+        obey(cast("bytes | None", self._redis.get(self._keys.log_level)), self._settings)
         self._config.look(scheduling=self._scheduling)
         if not self._looked:
             # Whoever held the lock on this directory before is gone, and its workers with it.

@@ -8,7 +8,7 @@ import ctypes
 import logging
 import os
 import signal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from redis.exceptions import RedisError
 from rq import Queue, Worker
@@ -22,6 +22,7 @@ from services.jobs.job import AllowedJob, Function
 from shared.bus.client import blocking_client
 from shared.bus.jobs import NewsWriter
 from shared.bus.keys import Keys
+from shared.bus.log_level import obey
 from shared.jobs import JobStatus, queue_name
 from shared.redaction import redact_text
 from shared.settings import Settings
@@ -40,7 +41,10 @@ class JobWorker(Worker):
 
     max_connection_wait_time = 2.0
 
-    def __init__(self, queue: Queue, name: str, job_class: type[AllowedJob], keys: Keys) -> None:
+    def __init__(
+        self, queue: Queue, name: str, job_class: type[AllowedJob], settings: Settings
+    ) -> None:
+        keys = Keys(settings.redis_prefix)
         super().__init__(
             [queue],
             name=name,
@@ -55,9 +59,12 @@ class JobWorker(Worker):
         self.log_result_lifespan = False
         self._news = NewsWriter(queue.connection, keys)
         self._counters = keys.jobs_counters
+        self._log_level = keys.log_level
+        self._settings = settings
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         self._parent = os.getpid()
+        self._obey()
         super().fork_work_horse(job, queue)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
@@ -98,6 +105,13 @@ class JobWorker(Worker):
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """`handle_job_failure` says it, in one line."""
 
+    def _obey(self) -> None:
+        """A job says as much as is wanted when it begins."""
+        try:
+            obey(cast("bytes | None", self.connection.get(self._log_level)), self._settings)
+        except (RedisError, OSError) as error:
+            _log.debug("the log level could not be read: %s", error)
+
     def _tell(self, job: Job, status: JobStatus, text: str = "") -> None:
         try:
             self._news.tell(job.id, str(job.func_name)[:80], status, text=text[:500])
@@ -122,7 +136,7 @@ def run_worker(
         queue_name(keys, queue), connection=redis, job_class=job_class, serializer=JSONSerializer
     )
     try:
-        JobWorker(rq_queue, name, job_class, keys).work(logging_level=None)
+        JobWorker(rq_queue, name, job_class, settings).work(logging_level=None)
     except (RedisError, OSError) as error:
         _log.warning("worker %s ends: Redis: %s", name, error)
         return 1

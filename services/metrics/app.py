@@ -24,6 +24,7 @@ from services.metrics.publisher import Publisher
 from services.metrics.sampler import Plan, Sampler
 from shared.bus.client import commands_client
 from shared.bus.keys import Keys
+from shared.bus.log_level import LevelFollower
 from shared.bus.subscription import Subscription
 from shared.settings import Settings
 from shared.version import VERSION
@@ -53,6 +54,7 @@ class Collector:
             "",
             self._news,
         )
+        self._level = LevelFollower(self._redis, settings, "dumb-metrics")
         self._sampler = Sampler()
         self._keeper = Keeper(Store(self._redis, self._keys))
         self._migration = Migration(self._redis, self._keys, self._keeper)
@@ -75,6 +77,7 @@ class Collector:
         work = (
             self._subscription.run,
             self._news.run,
+            self._level.run,
             self._sample_forever,
             self._send_forever,
             self._look_forever,

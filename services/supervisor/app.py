@@ -39,6 +39,7 @@ from services.supervisor.job import BOOT, Job, internal_command
 from services.supervisor.journal import Journal
 from services.supervisor.lifecycle import Lifecycle
 from services.supervisor.lock import take_lock
+from services.supervisor.loglevel import LogLevels
 from services.supervisor.logs import LogShelf, limits_of
 from services.supervisor.logsender import LogSender
 from services.supervisor.outbox import Outbox
@@ -113,6 +114,7 @@ class Supervisor:
             self._config.services, self._surroundings, self._outbox, own_files(settings)
         )
         self._wholes = Wholes(units, self._journal, self._outbox)
+        self._levels = LogLevels(lambda: self._config.dumb, settings.log_level, self._outbox, keys)
         self._dispatcher = Dispatcher(
             self._registry,
             self._journal,
@@ -126,9 +128,9 @@ class Supervisor:
                     self._wholes, self._desk, self._graph, self._running, free
                 ).submit,
                 Action.RESET_RESTART_STATE: Reset(self._registry, self._restarter).submit,
+                Action.SET_LOG_LEVEL: self._levels.submit,
             },
         )
-
         self._scheduler = Scheduler(
             units, self._journal, self._dispatcher.own, lambda: self._config.effective.get("tz")
         )
@@ -138,6 +140,7 @@ class Supervisor:
     async def run(self) -> Exit:
         """Serve until a signal."""
         self._open_own_log()
+        self._levels.refresh()
         self._registry.configure(self._config.services())
         self._tell_problems()
         recovery = Recovery(self._registry, self._journal, self._shelf, self._outbox)
@@ -287,6 +290,7 @@ class Supervisor:
                 self._outbox.rewrite()
             self._fleet.reconfigured()
             self._scheduler.reconfigured()
+            self._levels.refresh()
             self._tell_problems()
         self._publisher.announce(step)
 
@@ -314,6 +318,7 @@ class Supervisor:
         """What readers decide by, before anything else of a new connection."""
         self._heartbeat.renew()
         await self._publisher.publish(redis)
+        await self._levels.publish(redis)
         await self._accounts.publish(redis)
 
     async def _beat(self, redis: Redis) -> None:
@@ -323,6 +328,7 @@ class Supervisor:
         if await self._accounts.keep(redis):  # emptied beneath us, or put back to an older state
             self._heartbeat.renew()
             await self._publisher.publish(redis)
+            await self._levels.publish(redis)
             self._outbox.rewrite()
 
     def _startup(self) -> Startup:

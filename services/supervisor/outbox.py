@@ -91,6 +91,8 @@ class Level:
 
     key: str
     data: bytes
+    channel: str = ""
+    """Where it is told as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +172,10 @@ class Outbox:
             self._put(news)
         return self._connected
 
-    def level(self, key: str, data: bytes) -> None:
-        """Set a key. Dropped while Redis is away: the heartbeat makes up for it."""
+    def level(self, key: str, data: bytes, channel: str = "") -> None:
+        """Set a key, and tell it. Dropped while Redis is away: its owner makes up for it."""
         if self._connected:
-            self._put(Level(key, data))
+            self._put(Level(key, data, channel))
 
     def ack(self, stream: str, entry_id: str, *, delete: bool) -> None:
         """Acknowledge an entry whose outcome is journalled."""
@@ -302,6 +304,8 @@ class Outbox:
             pipe.set(keys.answer(item.id), item.data, ex=ANSWER_TTL_S)
         elif isinstance(item, Level):
             pipe.set(item.key, item.data)
+            if item.channel:
+                pipe.publish(item.channel, item.data)
         elif isinstance(item, Ack):
             pipe.xack(item.stream, GROUP, item.entry_id)
             if item.delete:

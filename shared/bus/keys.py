@@ -91,6 +91,16 @@ class Keys:
         return f"{self.prefix}environment"
 
     @property
+    def log_level(self) -> str:
+        """String: `LogLevel` as JSON."""
+        return f"{self.prefix}log-level"
+
+    @property
+    def log_level_changed(self) -> str:
+        """Channel: the same."""
+        return f"{self.prefix}log-level:changed"
+
+    @property
     def log_pattern(self) -> str:
         return f"{self.prefix}logs:*"
 

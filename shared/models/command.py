@@ -32,6 +32,7 @@ class Action(StrEnum):
     BULK = "bulk"
     CANCEL = "cancel"
     START_CORE = "start-core"
+    SET_LOG_LEVEL = "set-log-level"
     RELOAD_CONFIG = "reload-config"
     UPDATE_ACCOUNTS = "update-accounts"
     UPDATE_CONFIG = "update-config"

@@ -35,6 +35,7 @@ NEEDED: Final[dict[tuple[str, str], Role]] = {
     ("POST", "/process/auto-update/reschedule"): Role.OPERATOR,
     ("GET", "/process/service-status"): Role.VIEWER,
     ("GET", "/process/core-services"): Role.VIEWER,
+    ("GET", "/process/runtime-log-level"): Role.VIEWER,
     ("GET", "/process/optional-services"): Role.VIEWER,
     ("GET", "/process/states"): Role.VIEWER,
     ("GET", "/process/commands"): Role.VIEWER,
