@@ -39,9 +39,7 @@ def facts(service: ServiceBlock) -> dict[str, Any]:
     }
 
 
-CORE_FLAGS: Final = (
-    "seerr_sync",
-)
+CORE_FLAGS: Final = ("seerr_sync",)
 BUILT_FLAGS: Final = (
     "metrics_filesystem_selection",
     "metrics_network_interface_selection",
