@@ -1,5 +1,6 @@
 """`dumb`: one command line. `dumb --help` lists what it does."""
 
+import io
 import os
 import sys
 
@@ -9,6 +10,8 @@ from services.cli.desk import Desk
 
 def main(arguments: list[str]) -> None:
     """Carry out one command line. Ends with `SystemExit`: docs/cli.md has the exit codes."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may not know all characters
+        sys.stdout.reconfigure(errors="backslashreplace")
     desk = Desk(dict(os.environ))
     build()(args=arguments, prog_name="dumb", obj=desk)
 

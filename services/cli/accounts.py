@@ -57,7 +57,7 @@ def change_password(client: Client, terminal: Terminal, name: str, *, keep_token
     if name == me.get("username"):
         body["current_password"] = terminal.password(f"Current password of {name}")
     body["password"] = terminal.password(f"New password of {name}", twice=True)
-    client.send("PUT", f"/auth/users/{quote(name, safe='')}/password", 60.0, json=body)
+    client.send("PUT", f"/auth/users/{quote(name, safe='')}/password", json=body)
     print(f"Changed the password of {name}; logins of theirs have ended.")
 
 

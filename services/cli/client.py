@@ -22,13 +22,14 @@ class AwayError(DumbError):
 
 
 class RefusedError(DumbError):
-    """The API answered with an error of HTTP `status`; the message is its `detail`."""
+    """The API answered with an error of HTTP `status`; the message is its `detail`, and advice."""
 
     code = "api_refused"
 
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, status: int, detail: str, advice: str = "") -> None:
+        super().__init__(f"{detail.rstrip('.')}. {advice}" if advice else detail)
         self.status = status
+        self.detail = detail
 
 
 class LockedOutError(RefusedError):
@@ -97,15 +98,15 @@ class Client:
         return self.send("GET", path, params=query).tree
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-        """POST a JSON object and wait for the outcome. Raises as `get` does."""
-        return self.send("POST", path, LONG_S, json=body or {}, **more).tree
+        """POST a JSON object. Raises as `get` does."""
+        return self.send("POST", path, json=body or {}, **more).tree
 
-    def send(self, method: str, path: str, timeout: float = QUICK_S, **request: Any) -> Answer:
-        """One request; `request` goes to httpx. Raises as `get` does."""
+    def send(self, method: str, path: str, **request: Any) -> Answer:
+        """One request; `request` goes to httpx, `timeout` is `QUICK_S`. Raises as `get` does."""
         token = self.credentials.token()
-        answer = self._exchange(method, path, timeout, token, request)
+        answer = self._exchange(method, path, token, request)
         if answer.status_code == 401 and self.credentials.renew(token):
-            answer = self._exchange(method, path, timeout, self.credentials.token(), request)
+            answer = self._exchange(method, path, self.credentials.token(), request)
         if answer.status_code >= 400:
             raise self._refused(answer.status_code, answer.content)
         tree = _json(answer.content)
@@ -115,16 +116,16 @@ class Client:
             )
         return Answer(tree, answer.headers)
 
-    def _exchange(
-        self, method: str, path: str, timeout: float, token: str, request: dict[str, Any]
-    ) -> Any:
+    def _exchange(self, method: str, path: str, token: str, request: dict[str, Any]) -> Any:
         headers = {**request.get("headers", {})}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        more = {**request, "headers": headers}
+        more = {"timeout": QUICK_S, **request, "headers": headers}
         try:
-            return self._http.request(method, f"{self.base}{path}", timeout=timeout, **more)
-        except (self._httpx.HTTPError, self._httpx.InvalidURL, UnicodeError) as error:
+            return self._http.request(method, f"{self.base}{path}", **more)
+        except UnicodeEncodeError as error:
+            raise DumbError("What was typed holds bytes that are no text.") from error
+        except (self._httpx.HTTPError, self._httpx.InvalidURL) as error:
             raise AwayError(
                 f"The API does not answer at {self.base} ({_words(error)}): start it with "
                 "`make run` or `dumb up`, or set DUMB_API_URL, DUMB_HOME or "
@@ -132,11 +133,11 @@ class Client:
             ) from error
 
     def _refused(self, status: int, body: bytes) -> RefusedError:
-        sentence = _detail(body, status)
+        detail = _detail(body, status)
         if status == 401:
-            return LockedOutError(status, f"{sentence.rstrip('.')}. {self.credentials.advice()}")
+            return LockedOutError(status, detail, self.credentials.advice())
         kinds = {403: LockedOutError, 503: UnavailableError}
-        return kinds.get(status, RefusedError)(status, sentence)
+        return kinds.get(status, RefusedError)(status, detail)
 
 
 def _load_httpx() -> Any:

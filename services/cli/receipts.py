@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from services.cli.client import Client, RefusedError
+from services.cli.client import LONG_S, Client, RefusedError
 from services.cli.roster import choose, read_roster
 from services.cli.terminal import Cell, Column, Terminal, harmless
 from services.cli.units import seconds, when
@@ -89,7 +89,7 @@ def step_lines(receipt: Mapping[str, Any]) -> list[str]:
 def cancel(client: Client, typed: str) -> None:
     """Returns when it is taken back. Raises `DumbError`: it is over, unknown, or cannot be."""
     command_id = str(_find(client, typed)["id"])
-    outcome = client.post(f"{_path(command_id)}/cancel")
+    outcome = client.post(f"{_path(command_id)}/cancel", timeout=LONG_S)
     print(f"{command_id}: {outcome['status']}")
 
 

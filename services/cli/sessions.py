@@ -27,7 +27,7 @@ def log_in(base: str, store: LoginStore, terminal: Terminal, username: str) -> N
         try:
             pair = client.post("/auth/login", body)
         except LockedOutError as error:
-            raise DumbError("Incorrect username or password.") from error
+            raise DumbError(error.detail) from error
     login = Login(username, str(pair["access_token"]), str(pair["refresh_token"]))
     with store.alone():
         store.save(base, login)

@@ -148,6 +148,15 @@ def test_a_mistake_is_edited_again(rig: Rig, tmp_path: Path) -> None:
     assert file_of(rig)["dumb"]["log_count"] == 22
 
 
+def test_an_interrupted_editor_loses_nothing(rig: Rig, tmp_path: Path) -> None:
+    steps = ("trap 'exit 1' INT", 'echo typed >> "$1"', "echo ready", "while :; do sleep 0.1; done")
+    with OnTerminal(rig, "config", "edit", env=editor(tmp_path, *steps)) as screen:
+        screen.until("ready")
+        screen.type("\x03")
+        assert screen.end() == 1
+    assert kept_in(screen.text).read_text().endswith("typed\n")
+
+
 def test_versions_and_the_way_back(rig: Rig) -> None:
     rig.says("config", "set", "dumb.log_count", "11")
     rig.says("config", "set", "dumb.log_count", "12")

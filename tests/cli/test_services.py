@@ -1,6 +1,7 @@
 """`dumb status`, `start`, `stop`, `restart` against a real installation."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -129,6 +130,15 @@ def test_an_api_that_is_none(rig: Rig) -> None:
     odd = rig.refused("status", code=78, env={"DUMB_API_SERVICE_PORT": "x"})
     assert "not a port" in odd
     assert rig.dumb("--help", env={"DUMB_API_SERVICE_PORT": "x"}).returncode == 0
+
+
+def test_names_that_are_no_text_and_a_terminal_that_knows_few(rig: Rig) -> None:
+    odd = os.fsdecode(b"W\xff")
+    assert "No service is named 'W" in rig.process("status", odd).stderr
+    assert "bytes that are no text" in rig.refused("users", "add", odd, typed="password 1\n")
+    rig.add_services({"uml": {"process_name": "Übung", "enabled": False}})
+    latin = rig.process("status", "übung", env={"PYTHONIOENCODING": "ascii"})
+    assert (latin.returncode, latin.stdout.split()[5]) == (0, r"\xdcbung")
 
 
 def test_names_are_completed(rig: Rig) -> None:

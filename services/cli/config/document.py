@@ -116,7 +116,7 @@ def save(client: Client, terminal: Terminal, change: Change, *, apply: bool) -> 
     answer = client.send(
         "POST",
         "/config",
-        LONG_S,
+        timeout=LONG_S,
         json=change.body,
         params={"apply": "restart"} if apply else {},
         headers={"If-Match": f'"{change.etag}"'},

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from services.cli.client import Client
+from services.cli.client import LONG_S, Client
 from services.cli.config.document import tell_restarts
 from services.cli.terminal import Column, Terminal, harmless
 from services.cli.units import when
@@ -53,7 +53,7 @@ def diff(client: Client, terminal: Terminal, version: int | None, *, tree: bool)
 
 def restore(client: Client, terminal: Terminal, version: int) -> None:
     """Raises `DumbError`."""
-    made = client.post(f"/config/versions/{version}/restore")
+    made = client.post(f"/config/versions/{version}/restore", timeout=LONG_S)
     if made["status"] == "restored":
         print(f"The file is as it was in version {version}; this is version {made['version']}.")
     else:
