@@ -1,15 +1,15 @@
 """Reading secrets is in the audit stream, once a minute per reader and place."""
 
 import time
-from typing import Any, Final
+from typing import Final
 
 from redis.asyncio import Redis
 from starlette.requests import Request
 
 from shared.bus.keys import Keys
+from shared.models.audit import LENGTH, AuditEntry
 
 EVERY_S: Final = 60.0
-LENGTH: Final = 10_000
 MAX_KNOWN: Final = 2_000
 
 
@@ -33,12 +33,6 @@ class SecretReads:
         if len(self._noted) >= MAX_KNOWN:
             self._noted.clear()
         self._noted[who] = now
-        entry: dict[Any, Any] = {
-            "at": str(time.time()),
-            "actor": f"{who[0]}@{address}",
-            "source": "api",
-            "action": "read-secrets",
-            "target": place,
-            "outcome": "shown",
-        }
-        await self._redis.xadd(self._key, entry, maxlen=LENGTH, approximate=True)
+        actor = f"{who[0]}@{address}"
+        entry = AuditEntry(time.time(), actor, "api", "read-secrets", place, "shown")
+        await self._redis.xadd(self._key, entry.to_hash(), maxlen=LENGTH, approximate=True)

@@ -21,30 +21,17 @@ from services.supervisor.refusals import refused
 from shared.bus.keys import GROUP, Keys
 from shared.bus.scripts import RECALL, RECEIPT, STATUS
 from shared.models.app_config import ANSWER_TTL_S
+from shared.models.audit import LENGTH, AuditEntry
 from shared.models.command import RECEIPT_TTL_S, Receipt
 from shared.models.service import ServiceState
 
 MAX_WAITING: Final = 20_000
 """Receipts and audit entries kept while Redis is away; the oldest go first."""
 
-AUDIT_LENGTH: Final = 10_000
 REJECTS_LENGTH: Final = 1_000
 _BATCH: Final = 500
 LINGER_S: Final = 0.02
 """How long a step of a receipt may wait for company."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """Who did what. `at` is epoch seconds; `command` the id of its receipt, if it has one."""
-
-    at: float
-    actor: str
-    source: str
-    action: str
-    target: str
-    outcome: str
-    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,17 +274,7 @@ class Outbox:
             ttl, channel, fields = str(RECEIPT_TTL_S), keys.command_results, item.fields
             pipe.evalsha(sha, 1, keys.command(item.id), ttl, channel, item.announcement, fields)
         elif isinstance(item, AuditEntry):
-            entry: dict[Any, Any] = {
-                "at": str(item.at),
-                "actor": item.actor,
-                "source": item.source,
-                "action": item.action,
-                "target": item.target,
-                "outcome": item.outcome,
-            }
-            if item.command:
-                entry["command"] = item.command
-            pipe.xadd(keys.audit, entry, maxlen=AUDIT_LENGTH, approximate=True)
+            pipe.xadd(keys.audit, item.to_hash(), maxlen=LENGTH, approximate=True)
         elif isinstance(item, ConfigNews):
             item.add_to(pipe, keys)
         elif isinstance(item, Answer):

@@ -1,41 +1,25 @@
 """What was done lately: the audit stream, and the commands in it with their receipts."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
 
 from shared.bus.keys import Keys
+from shared.models.audit import AuditEntry
 from shared.models.command import Receipt
 
-LOOK_BACK: Final = 2_000
+LOOK_BACK: Final = 1_000
 """Audit entries that are searched for commands: exits and logins lie between them."""
-
-Fields = Mapping[bytes, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class AuditNote:
-    """One entry of `dumb:audit`. `at` in epoch seconds; `command` names a receipt, or is ""."""
-
-    id: str
-    at: float
-    actor: str
-    source: str
-    action: str
-    target: str
-    outcome: str
-    command: str
 
 
 async def read_audit(
     redis: Redis, keys: Keys, count: int, before: str | None = None
-) -> list[AuditNote]:
-    """The newest entries, the newest first; those older than the entry `before` when given."""
+) -> list[tuple[str, AuditEntry]]:
+    """The newest entries with their ids, the newest first; with `before`, those before that id."""
     newest = f"({before}" if before else "+"
     found: Any = await redis.xrevrange(keys.audit, max=newest, count=count)
-    return [_note(entry_id, fields) for entry_id, fields in found]
+    return [(entry_id.decode(), AuditEntry.from_hash(entry_id, raw)) for entry_id, raw in found]
 
 
 async def recent_commands(
@@ -43,16 +27,17 @@ async def recent_commands(
 ) -> list[Receipt]:
     """Receipts that still exist, the newest first: of commands under way, and of finished ones."""
     pipe = redis.pipeline(transaction=False)
-    for stream in (keys.commands, keys.triggers):
-        pipe.xrevrange(stream, count=limit)
-    waiting = await pipe.execute(raise_on_error=False)
+    pipe.xrevrange(keys.commands, count=limit)
+    pipe.xrevrange(keys.triggers, count=limit)
+    pipe.xrevrange(keys.audit, count=LOOK_BACK)
+    # A key of another type is the supervisor's to repair.
+    found = [r if isinstance(r, list) else [] for r in await pipe.execute(raise_on_error=False)]
     under_way = [
         (_text(fields, b"id") or entry_id.decode(), _text(fields, b"process_name"))
-        for entries in waiting
-        if isinstance(entries, list)
+        for entries in found[:2]
         for entry_id, fields in entries
     ]
-    ended = [(note.command, note.target) for note in await read_audit(redis, keys, LOOK_BACK)]
+    ended = [(_text(f, b"command"), _text(f, b"target")) for _, f in found[2] if b"command" in f]
     wanted = dict.fromkeys(
         command_id
         for command_id, target in (*under_way, *ended)
@@ -79,14 +64,5 @@ async def _receipts(redis: Redis, keys: Keys, ids: Iterable[str]) -> list[Receip
     return found
 
 
-def _note(entry_id: bytes, fields: Fields) -> AuditNote:
-    try:
-        at = float(_text(fields, b"at"))
-    except ValueError:
-        at = int(entry_id.partition(b"-")[0]) / 1000
-    words = (b"actor", b"source", b"action", b"target", b"outcome", b"command")
-    return AuditNote(entry_id.decode(), at, *(_text(fields, word) for word in words))
-
-
-def _text(fields: Fields, name: bytes) -> str:
+def _text(fields: Mapping[bytes, bytes], name: bytes) -> str:
     return fields.get(name, b"").decode("utf-8", "replace")

@@ -1,13 +1,11 @@
 """What the API itself writes into the audit stream: logins. Never a password."""
 
 import time
-from typing import Any, Final
 
 from redis.asyncio import Redis
 
 from shared.bus.keys import Keys
-
-LENGTH: Final = 10_000
+from shared.models.audit import LENGTH, AuditEntry
 
 
 class AuditLog:
@@ -19,12 +17,6 @@ class AuditLog:
 
     async def note(self, action: str, actor: str, address: str, outcome: str) -> None:
         """One entry. Raises what redis-py raises."""
-        entry: dict[Any, Any] = {
-            "at": str(time.time()),
-            "actor": actor[:200],
-            "source": f"api@{address}",
-            "action": action,
-            "target": actor[:200],
-            "outcome": outcome,
-        }
-        await self._redis.xadd(self._key, entry, maxlen=LENGTH, approximate=True)
+        who = actor[:200]
+        entry = AuditEntry(time.time(), who, f"api@{address}", action, who, outcome)
+        await self._redis.xadd(self._key, entry.to_hash(), maxlen=LENGTH, approximate=True)

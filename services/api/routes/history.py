@@ -56,5 +56,5 @@ async def audit(
     ] = None,
 ) -> Response:
     """Who did what, the newest first: commands, exits, logins, changes, secrets that were read."""
-    notes = await read_audit(redis, keys, limit, before)
-    return Json({"entries": [asdict(note) for note in notes]})
+    found = await read_audit(redis, keys, limit, before)
+    return Json({"entries": [{"id": entry_id, **asdict(entry)} for entry_id, entry in found]})

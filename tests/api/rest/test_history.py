@@ -54,3 +54,7 @@ async def test_the_audit_trail_is_paged(api: Api, supervisor: ScriptedSupervisor
     older = (await api.http.get("/audit", params={"before": answer[1]["id"]})).json()["entries"]
     assert [entry["target"] for entry in older] == ["user 1", "user 0"]
     assert (await api.http.get("/audit?before=x")).status_code == 422
+    await supervisor.redis.delete(supervisor.keys.audit)
+    await supervisor.redis.set(supervisor.keys.audit, "no stream")
+    assert (await api.http.get("/audit")).status_code == 503
+    assert (await api.http.get("/process/commands")).json() == {"commands": []}
