@@ -35,6 +35,10 @@ IDENTIFY_AFTER_S: Final = 0.05
 """Reading the start time of a process waits for its exec to end; a start does not."""
 
 
+UNPROVEN: Final = "starting"
+"""The health of what runs and was not checked yet."""
+
+
 class OperationError(DumbError):
     """A start, stop or restart did not reach its goal."""
 
@@ -312,9 +316,16 @@ class Lifecycle:
     def _ready(self, said: Verdict | None = None) -> None:
         """`said`: what its own probe answered, if it has one."""
         if self.state.status is _S.STARTING:
-            health = health_fields(said) if said is not None else {}
+            health = health_fields(said) if said is not None else self._unproven()
             self.book.change(_S.RUNNING, ready_at=time.time(), **health)
             self.report("ready")
+
+    def _unproven(self) -> dict[str, Any]:
+        """A liveness probe of its own has to say that it is healthy; nothing else may for it."""
+        health = self.service.block.get("health")
+        if not isinstance(health, dict) or not health.get("liveness"):
+            return {}
+        return {"health": UNPROVEN, "health_reason": "Not checked yet"}
 
     async def _ready_late(self, process: Process, readiness: Readiness) -> None:
         await readiness.reached()

@@ -87,7 +87,15 @@ class Recovery:
         plan = list(self._plan(clean=clean))
         if clean:
             plan += self._needed(graph, [unit.name for _, unit in plan])
+            self._forget_wishes({unit.name for _, unit in plan})
         return plan
+
+    def _forget_wishes(self, planned: set[str]) -> None:
+        """What was wanted in another life is not what a crash of this one brings back."""
+        for unit in self._registry.units.values():
+            wanted = unit.state.desired is Desired.UP
+            if wanted and not unit.lifecycle.alive and unit.name not in planned:
+                unit.lifecycle.book.note(desired=Desired.DOWN)
 
     def _plan(self, *, clean: bool) -> Iterator[Start]:
         for unit in self._registry.units.values():

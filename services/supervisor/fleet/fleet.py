@@ -11,6 +11,7 @@ from services.supervisor.fleet.health import HealthMonitor
 from services.supervisor.fleet.needs import Look, Other, Standing, judge, summary
 from services.supervisor.fleet.restarts import DOWN, Restarter
 from services.supervisor.job import NEEDED, RELEASED, Job
+from services.supervisor.lifecycle import UNPROVEN
 from services.supervisor.registry import Registry
 from services.supervisor.spawn import LaunchError
 from services.supervisor.unit import Unit
@@ -93,7 +94,7 @@ class Fleet:
             raise LaunchError(f"'{name}' is not started: {where}: {why}{end}")
 
     def _pull(self, names: set[str]) -> None:
-        for name in names:
+        for name in sorted(names):
             unit = self._registry.units.get(name)
             if unit is not None and not self.closing:
                 _log.info("starting %s: it is needed", name)
@@ -114,6 +115,8 @@ class Fleet:
         if after.status in DOWN and not unit.busy:
             self._restarter.ended(unit)
         if after.status is ServiceStatus.RUNNING:
+            if after.health == UNPROVEN:
+                self._monitor.probe(unit)
             self._followers.came_up(unit, self._users(name))
 
     def rested(self, name: str) -> None:

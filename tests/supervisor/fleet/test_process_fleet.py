@@ -205,3 +205,84 @@ def test_what_ends_by_itself_is_started_again_and_its_users_are_told(make: Make)
     stats = orjson.loads(boss.wait_status("db", "running")["restart"])
     assert stats["restart_attempts"] == 1
     assert boss.service("front")["generation"] == "1"
+
+
+def test_a_need_may_have_to_be_healthy_or_completed(make: Make) -> None:
+    probe = {"kind": "exec", "command": ["test", "-e", "go"], "interval": 1}
+    boss = make(
+        service("front", enabled=True, depends_on={"db": "healthy", "job": "completed"}),
+        service("db", enabled=True, health={"liveness": probe}),
+        shell("job", "while ! test -e go; do sleep 0.05; done", enabled=True, expected_exit=[0]),
+    )
+    boss.wait_status("db", "running")
+    boss.wait_status("job", "running")
+    waits = boss.wait_status("front", "waiting")["waiting_for"]
+    assert waits.startswith("db: healthy (")
+    assert waits.endswith(", job: to complete")
+    boss.open_gate("db")
+    wait_until_sync(
+        lambda: boss.service("front")["waiting_for"] == "job: to complete", what="a healthy db"
+    )
+    boss.open_gate("job")
+    boss.wait_status("front", "running")
+    assert boss.service("job")["status"] == "exited"
+    assert wait_phase(boss, "ready")["failures"] == {}
+
+
+def test_who_is_held_starts_when_the_configuration_lets_it(make: Make) -> None:
+    blocks = [
+        service("front", enabled=True, depends_on={"db": "ready"}),
+        shell("db", "exit 3", enabled=True, start_window=0.3),
+    ]
+    boss = make(*blocks)
+    wait_phase(boss, "degraded")
+    assert boss.service("front")["status"] == "waiting"
+    blocks[0]["depends_on"] = {}
+    boss.write_config({f"key{number}": block for number, block in enumerate(blocks)})
+    boss.wait_status("front", "running")
+
+
+def test_a_stop_ends_the_waiting_and_nobody_starts_it_later(make: Make, port: int) -> None:
+    boss = make(
+        service("front", enabled=True, depends_on={"db": "ready"}),
+        gated_port("db", port, enabled=True),
+    )
+    boss.wait_status("front", "waiting")
+    assert boss.run("stop", "front")["status"] == "succeeded"
+    boss.open_gate("db")
+    assert wait_phase(boss, "ready")["failures"] == {}
+    state = boss.service("front")
+    assert (state["status"], state["desired"], state["generation"]) == ("stopped", "down", "0")
+
+
+def test_a_crash_brings_nothing_back_that_only_an_earlier_life_wanted(make: Make) -> None:
+    boss = make(service("extra"), service("base", enabled=True))
+    boss.run("start", "extra")
+    assert boss.stop() == 0
+    boss.start()
+    boss.wait_status("base", "running")
+    boss.kill()
+    boss.start()
+    wait_phase(boss, "ready")
+    boss.wait_status("base", "running")
+    extra = boss.service("extra")
+    assert (extra["status"], extra["desired"]) == ("stopped", "down")
+
+
+def test_a_shutdown_that_is_killed_is_taken_up_where_it_was(make: Make) -> None:
+    """The successor brings everything back, in order: the shutdown was nobody's wish."""
+    slow = "trap 'touch asked; sleep 0.3; exit 0' TERM; touch up; while :; do sleep 0.05; done"
+    boss = make(
+        shell("front", slow, enabled=True, depends_on={"db": "ready"}),
+        service("db", enabled=True),
+    )
+    boss.wait_file("front", "up")
+    wait_phase(boss, "ready")
+    os.kill(boss.pid, signal.SIGTERM)
+    wait_until_sync(boss.work("front", "asked").exists, what="the stop of front")
+    boss.kill()
+    boss.start()
+    wait_phase(boss, "ready")
+    boss.wait_status("db", "running")
+    boss.wait_status("front", "running")
+    assert boss.service("db")["generation"] == "1"
