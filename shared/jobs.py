@@ -102,7 +102,9 @@ SPECS: Final[Mapping[Kind, Spec]] = {
         "Copy requests from the primary Seerr to the others", LONG, 900, (5, 30, 60), 3600
     ),
     Kind.SEERR_PLAN: Spec("What the next Seerr sync would do", QUICK, 300, (), 900),
-    Kind.SEERR_MIRROR: Spec("Write seerr_sync_state.json", QUICK, MINUTE, (5, 30, 300), 900),
+    Kind.SEERR_MIRROR: Spec(
+        "Write seerr_sync_state.json", QUICK, MINUTE, (5, 30, 300), 900, "*/10 * * * *"
+    ),
     Kind.CONFIG_SNAPSHOT: Spec(
         "Keep a copy of the configuration file", LONG, MINUTE, _NIGHTLY, 7 * DAY, "10 3 * * *"
     ),

@@ -21,6 +21,7 @@ from services.api.errors import LastResort, install_errors
 from services.api.guards import Guard
 from services.api.head import HeadIsGet
 from services.api.headers import SecurityHeaders
+from services.api.job_ends import JobEnds
 from services.api.jobs import JobDesk
 from services.api.leaving import LastAnswers, Leaving
 from services.api.limits import BodyLimit
@@ -48,6 +49,7 @@ from services.api.routes import (
     offers,
     process,
     process_list,
+    seerr_sync,
     service_config,
     service_ui,
     updates,
@@ -96,6 +98,7 @@ def create_app(
     state.auth = Auth(redis, keys, bridge, auth_options or AuthOptions())
     state.app_files = AppFileCommands(redis, keys, state.commands)
     state.jobs = JobDesk(redis_url, keys)
+    state.job_ends = JobEnds(bridge, state.jobs)
     state.leaving = Leaving()
     state.charts = Charts(redis, keys)
     open_rooms(state)
@@ -104,8 +107,9 @@ def create_app(
     accounts = (auth, auth_users, auth_tokens)
     services = (process, process_list, fleet, actions, core, offers, commands, logs)
     settings = (config, config_schema, config_versions, service_config, service_ui)
-    rest = (updates, history, jobs, health, environment, metrics, metrics_history, docs)
-    for part in (*accounts, *services, *settings, log_level, *rest):
+    work = (updates, history, jobs, seerr_sync)
+    rest = (log_level, health, environment, metrics, metrics_history, docs)
+    for part in (*accounts, *services, *settings, *work, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())
     show_exempt(app)

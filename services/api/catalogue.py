@@ -39,7 +39,6 @@ def facts(service: ServiceBlock) -> dict[str, Any]:
     }
 
 
-CORE_FLAGS: Final = ("seerr_sync",)
 BUILT_FLAGS: Final = (
     "metrics_filesystem_selection",
     "metrics_network_interface_selection",
@@ -47,6 +46,7 @@ BUILT_FLAGS: Final = (
     "optional_service_options",
     "metrics_history_storage",
     "runtime_api_log_level",
+    "seerr_sync",
     "startup_lifecycle",
 )
 """What of the original's features works."""
@@ -73,7 +73,6 @@ OWN_FLAGS: Final = (
 def capabilities() -> dict[str, bool | list[str]]:
     """What this version can do: the same on every replica. An absent flag counts as false."""
     return {
-        **dict.fromkeys(CORE_FLAGS, False),
         **dict.fromkeys(BUILT_FLAGS, True),
         **{key: [] for key in KEY_LISTS},
         **dict.fromkeys(OWN_FLAGS, True),

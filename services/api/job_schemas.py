@@ -66,3 +66,70 @@ class Jobs(BaseModel):
     programs: list[JobsProgram]
     schedule: list[ScheduledRun]
     jobs: list[Job]
+
+
+class QueuedJob(BaseModel):
+    """202: a job that goes on without this request."""
+
+    id: str
+    status: str
+
+
+class SeerrStatus(BaseModel):
+    """`status`: disabled, initializing (with `message`) or active."""
+
+    enabled: bool
+    status: str
+    message: str = ""
+    last_poll: str | None = None
+    next_poll: str | None = None
+    poll_interval_seconds: int = 0
+    total_requests_tracked: int = 0
+    total_failed: int = 0
+    subordinates: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="`synced`, and `failed` when there are some, by label"
+    )
+    problem: str | None = Field(default=None, description="Why the last cycle did nothing")
+
+
+class FailedRequest(BaseModel):
+    """One title that is not as it should be at one subordinate."""
+
+    fingerprint: str
+    subordinate: str
+    media_type: str | None
+    tmdb_id: int | None
+    error: str | None
+    failed_at: str | None
+
+
+class FailedRequests(BaseModel):
+    count: int
+    failed_requests: list[FailedRequest]
+
+
+class ClearedFailures(BaseModel):
+    message: str
+    cleared: int
+
+
+class ConnectionTest(BaseModel):
+    """A Seerr that somebody wants to add."""
+
+    url: str = Field(examples=["http://192.168.1.20:5055"])
+    api_key: str
+
+
+class ConnectionTested(BaseModel):
+    """`status`: what the Seerr says of itself."""
+
+    ok: bool
+    status: Any
+
+
+class SeerrPlan(BaseModel):
+    """`subordinates`: label to titles by what would be done, and `counts`."""
+
+    job_id: str
+    requests: int
+    subordinates: dict[str, dict[str, Any]]

@@ -7,9 +7,13 @@ from services.jobs.housekeeping.logs import retain_logs
 from services.jobs.housekeeping.sessions import clean_sessions
 from services.jobs.housekeeping.snapshots import snapshot_config
 from services.jobs.job import Function
+from services.jobs.seerr import tasks as seerr
 from shared.jobs import Kind
 
 FUNCTIONS: Final[dict[str, Function]] = {
+    Kind.SEERR_SYNC: seerr.sync,
+    Kind.SEERR_PLAN: seerr.plan,
+    Kind.SEERR_MIRROR: seerr.mirror,
     Kind.CONFIG_SNAPSHOT: snapshot_config,
     Kind.LOG_RETENTION: retain_logs,
     Kind.HISTORY_CHECK: check_history,

@@ -262,3 +262,30 @@ class Keys:
     def metrics_answer(self, request_id: str) -> str:
         """List of one answer, gone after a minute."""
         return f"{self.prefix}metrics:answer:{request_id}"
+
+    # Seerr sync: written by the jobs program; the API removes failures that a person clears.
+
+    @property
+    def seerr_requests(self) -> str:
+        """Hash: fingerprint to what is known of its copies."""
+        return f"{self.prefix}seerr:requests"
+
+    @property
+    def seerr_failed(self) -> str:
+        """Hash: `<fingerprint>||<subordinate>` to the failure."""
+        return f"{self.prefix}seerr:failed"
+
+    @property
+    def seerr_meta(self) -> str:
+        """Hash: last poll, whose requests these are, what the last cycle did."""
+        return f"{self.prefix}seerr:meta"
+
+    @property
+    def seerr_counters(self) -> str:
+        """Hash: what the sync did since Redis began, for Prometheus."""
+        return f"{self.prefix}seerr:counters"
+
+    @property
+    def seerr_lease(self) -> str:
+        """String with a TTL: the one cycle that runs."""
+        return f"{self.prefix}seerr:lease"

@@ -82,7 +82,9 @@ def parse_strict(text: str) -> Any:
     return tree
 
 
-def save_document(path: Path, tree: dict[str, Any], *, private: bool = False) -> None:
+def save_document(
+    path: Path, tree: dict[str, Any], *, private: bool = False, indent: int = 4
+) -> None:
     """Replace `path` atomically, keeping its mode and owner (0600 for a new file).
 
     A symbolic link stays and its target is replaced. `private`: nobody else may read it (0600).
@@ -92,7 +94,9 @@ def save_document(path: Path, tree: dict[str, Any], *, private: bool = False) ->
     """
     file = str(path)
     try:
-        data = (json.dumps(tree, indent=4, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        data = (
+            json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+        ).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"cannot be written as JSON: {error}", file=file) from error
     try:
