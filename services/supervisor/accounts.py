@@ -9,7 +9,9 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.supervisor.account_book import Book, RefusedError, new_secret
+from services.supervisor.account_args import RefusedError
+from services.supervisor.account_book import Book, new_secret
+from services.supervisor.account_changes import change
 from services.supervisor.job import Job
 from services.supervisor.users_file import load_users, save_users
 from shared.bus.accounts import publish_accounts, published_epoch, withdraw_accounts
@@ -126,7 +128,7 @@ class Accounts:
         if done is not None:  # by a supervisor that died before it could say so
             return CommandStatus.SUCCEEDED, done, ""
         try:
-            changed, done = book.changed(command.id, command.args, time.time())
+            changed, done = change(book, command.id, command.args, time.time())
             await asyncio.to_thread(self._write, changed)
         except RefusedError as error:
             return CommandStatus.REJECTED, str(error), error.code

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from services.supervisor.account_book import MAX_APPLIED, Book, RefusedError, new_secret
+from services.supervisor.account_args import RefusedError
+from services.supervisor.account_book import Book, new_secret
+from services.supervisor.account_changes import MAX_APPLIED, change
 from shared.models.account import Role
 from shared.models.account_change import Refusal
 
@@ -22,7 +24,7 @@ TOKEN = {
 
 
 def _do(book: Book, op: str, *, now: float = 1000.0, **args: Any) -> Book:
-    return book.changed(f"c-{book.epoch}", {"op": op, **args}, now)[0]
+    return change(book, f"c-{book.epoch}", {"op": op, **args}, now)[0]
 
 
 def _refused(book: Book, op: str, **args: Any) -> Refusal:
@@ -132,7 +134,7 @@ def test_names_that_look_like_another(book: Book, name: str) -> None:
 )  # fmt: skip
 def test_nonsense_changes_nothing(book: Book, args: dict[str, Any]) -> None:
     with pytest.raises(RefusedError) as refused:
-        book.changed("c", args, 1000.0)
+        change(book, "c", args, 1000.0)
     assert refused.value.code is Refusal.BAD_INPUT
     assert list(book.accounts) == ["alice", "vera"]
 
@@ -184,6 +186,6 @@ def test_api_tokens_go_with_their_owner(book: Book) -> None:
 def test_applied_commands_are_remembered_but_not_all_of_them(empty: Book) -> None:
     book = empty
     for number in range(MAX_APPLIED + 5):
-        book = book.changed(f"c-{number}", {"op": "skip-setup"}, 1.0)[0]
+        book = change(book, f"c-{number}", {"op": "skip-setup"}, 1.0)[0]
     assert len(book.applied) == MAX_APPLIED
     assert list(book.applied)[-1] == f"c-{MAX_APPLIED + 4}"
