@@ -1,15 +1,17 @@
 """How a client wants its command carried out: the headers and the query of a POST."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import Depends, Header, HTTPException, Query
 from starlette.requests import Request
 
 from services.api.answers import Json
+from services.api.commands import Order
 from services.api.paths import spelling
-from shared.models.command import Receipt
+from shared.models.command import Action, Receipt
 
 _KEY: Final = "1 to 128 visible ASCII characters"
 
@@ -28,6 +30,22 @@ class Asked:
     wait: bool
     preferred: bool
     location: str
+
+    def order(
+        self, action: Action, args: Mapping[str, Any], budget_s: float, *, wait: bool = True
+    ) -> Order:
+        """A command that is about several services or none; see `Order`."""
+        return Order(
+            action,
+            "",
+            self.actor,
+            self.key,
+            self.owner,
+            wait=wait,
+            location=self.location,
+            args=args,
+            budget_s=budget_s,
+        )
 
     def taken_in(self, receipt: Receipt) -> Json:
         """The answer to who does not wait."""

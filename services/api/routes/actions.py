@@ -8,7 +8,7 @@ from starlette.responses import Response
 from services.api.action_bodies import ActionDone, ActionFailed, ActionRequest, Cancelled
 from services.api.answers import Json, retry_later
 from services.api.asked import AskedDep
-from services.api.commands import MARGIN_S, Order, budget_s, failed_with
+from services.api.commands import MARGIN_S, budget_s, failed_with
 from services.api.configuration import Published
 from services.api.deps import CommandsDep, ConfigDep
 from services.api.jsonroute import JsonRoute
@@ -43,18 +43,9 @@ async def act(
     names = list(dict.fromkeys(body.process_names or ()))
     for name in names:
         _check(name, published)
-    order = Order(
-        Action.BULK,
-        "",
-        asked.actor,
-        asked.key,
-        asked.owner,
-        asked.wait,
-        asked.location,
-        args={"action": body.action, "process_names": names, "all": body.all},
-        budget_s=_budget_s(Action(body.action), names, published),
-    )
-    receipt = await commands.place(order)
+    args = {"action": body.action, "process_names": names, "all": body.all}
+    wait_s = _budget_s(Action(body.action), names, published)
+    receipt = await commands.place(asked.order(Action.BULK, args, wait_s, wait=asked.wait))
     return _outcome(receipt, body.action) if asked.wait else asked.taken_in(receipt)
 
 
@@ -74,17 +65,9 @@ async def cancel(command_id: str, asked: AskedDep, commands: CommandsDep) -> Res
     if known is None:
         raise HTTPException(404, f"No command has the id '{command_id[:128]}' (any more).")
     if not known.status.final:
-        order = Order(
-            Action.CANCEL,
-            "",
-            asked.actor,
-            asked.key,
-            asked.owner,
-            location=asked.location,
-            args={"command": command_id},
-            budget_s=CANCEL_S,
+        outcome = await commands.place(
+            asked.order(Action.CANCEL, {"command": command_id}, CANCEL_S)
         )
-        outcome = await commands.place(order)
         if outcome.status is CommandStatus.EXPIRED:
             raise HTTPException(503, outcome.detail, retry_later())
         known = await commands.receipt(command_id) or known

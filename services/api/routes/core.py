@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from services.api.answers import Json, retry_later
 from services.api.asked import AskedDep
-from services.api.commands import Order, failed_with
+from services.api.commands import failed_with
 from services.api.core_bodies import CoreFailed, CoreStarted, StartCoreRequest
 from services.api.deps import CommandsDep
 from services.api.jsonroute import JsonRoute
@@ -45,18 +45,7 @@ async def start_core_service(
     args = body.args()
     if len(orjson.dumps(args)) > MAX_ARGS_BYTES:
         raise HTTPException(413, f"The request has more than {MAX_ARGS_BYTES >> 20} MiB.")
-    order = Order(
-        Action.START_CORE,
-        "",
-        asked.actor,
-        asked.key,
-        asked.owner,
-        asked.wait,
-        asked.location,
-        args=args,
-        budget_s=WAIT_S,
-    )
-    receipt = await commands.place(order)
+    receipt = await commands.place(asked.order(Action.START_CORE, args, WAIT_S, wait=asked.wait))
     return _outcome(receipt) if asked.wait else asked.taken_in(receipt)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from services.api.action_bodies import Strict
 from services.api.answers import Json, retry_later
 from services.api.asked import AskedDep
-from services.api.commands import Order, failed_with
+from services.api.commands import failed_with
 from services.api.configuration import ConfigReader
 from services.api.deps import CommandsDep, ConfigDep, KeysDep, RedisDep
 from services.api.jsonroute import JsonRoute
@@ -94,17 +94,8 @@ async def set_level(
     body: LevelRequest, asked: AskedDep, commands: CommandsDep, sources: SourcesDep
 ) -> Response:
     """See more, or as much as is configured; until the supervisor is started anew."""
-    order = Order(
-        Action.SET_LOG_LEVEL,
-        "",
-        asked.actor,
-        asked.key,
-        asked.owner,
-        location=asked.location,
-        args={"debug": body.debug_enabled},
-        budget_s=WAIT_S,
-    )
-    receipt = await commands.place(order)
+    args = {"debug": body.debug_enabled}
+    receipt = await commands.place(asked.order(Action.SET_LOG_LEVEL, args, WAIT_S))
     status = failed_with(receipt)
     if status is not None:
         return Json({"detail": receipt.detail}, status, retry_later() if status == 503 else None)

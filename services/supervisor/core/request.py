@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Options = Mapping[str, Mapping[str, Any]]
-"""By service key or instance, then by field."""
+"""By service key or instance, then by field. Null, which means "as it is", is left out."""
 
 
 class BadRequestError(ValueError):
@@ -79,4 +79,7 @@ def _options(value: Any) -> Options:
         raise BadRequestError("Options are objects of fields, by service.")
     if not all(fields is None or isinstance(fields, Mapping) for fields in given.values()):
         raise BadRequestError("Options are objects of fields, by service.")
-    return {name: fields or {} for name, fields in given.items()}
+    return {
+        name: {field: value for field, value in (fields or {}).items() if value is not None}
+        for name, fields in given.items()
+    }

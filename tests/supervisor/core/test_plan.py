@@ -370,7 +370,7 @@ def test_optional_services_take_options_from_both_places() -> None:
         {},
         wish,
         optional=["Zilean", "tautulli", "Zilean"],
-        optional_options={"zilean": {"log_level": "DEBUG"}},
+        optional_options={"zilean": {"log_level": "DEBUG", "port": None}},
     )
     assert [wanted.asked for wanted in made.optionals] == ["Zilean", "tautulli"]
     assert (at(made, "zilean", "log_level"), at(made, "zilean", "port")) == ("DEBUG", 9)
