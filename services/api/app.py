@@ -49,6 +49,7 @@ from services.api.routes import (
     offers,
     process,
     process_list,
+    prometheus,
     seerr_sync,
     service_config,
     service_ui,
@@ -108,8 +109,9 @@ def create_app(
     services = (process, process_list, fleet, actions, core, offers, commands, logs)
     settings = (config, config_schema, config_versions, service_config, service_ui)
     work = (updates, history, jobs, seerr_sync)
-    rest = (log_level, health, environment, metrics, metrics_history, docs)
-    for part in (*accounts, *services, *settings, *work, *rest):
+    measured = (metrics, metrics_history, prometheus)
+    rest = (log_level, health, environment, docs)
+    for part in (*accounts, *services, *settings, *work, *measured, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())
     show_exempt(app)

@@ -171,6 +171,8 @@ class Capture:
         self._store.append(display, self._source())
         if lost and self._store.dropped:
             self._store.dropped += lost - 1  # the mark itself was none of them
+        else:
+            self._store.lost += lost
         reader = self._readers[name]
         if reader.position[0] > 0:
             self._spools[name].drop_before(reader.position[0])

@@ -155,6 +155,8 @@ class LogSender:
             end,
             channel,
             header,
+            data.count(b"\n"),
+            feed.store.lost,
         ]
 
     # -- reconciling -----------------------------------------------------------------------

@@ -50,6 +50,8 @@ class LogStore:
             os.close(self._position_fd)
             raise
         self.dropped = 0
+        self.lost = 0
+        """Lines that were dropped since the start, once the log says so."""
         """Lines lost since the last mark, because the disk refused them."""
         self._recover()
 

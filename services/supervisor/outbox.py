@@ -23,6 +23,7 @@ from shared.bus.scripts import RECALL, RECEIPT, STATUS
 from shared.models.app_config import ANSWER_TTL_S
 from shared.models.audit import LENGTH, AuditEntry
 from shared.models.command import RECEIPT_TTL_S, Receipt
+from shared.models.command_counts import counted
 from shared.models.service import ServiceState
 
 MAX_WAITING: Final = 20_000
@@ -60,6 +61,7 @@ class Frozen:
     id: str
     fields: bytes
     announcement: bytes
+    counted: tuple[str, ...] = ()
     only_open: bool = False
     """Leave a receipt alone that is final already: it has more to tell."""
 
@@ -272,7 +274,8 @@ class Outbox:
         elif isinstance(item, Frozen):
             sha = shas.recall if item.only_open else shas.receipt
             ttl, channel, fields = str(RECEIPT_TTL_S), keys.command_results, item.fields
-            pipe.evalsha(sha, 1, keys.command(item.id), ttl, channel, item.announcement, fields)
+            rest: tuple[str | bytes, ...] = (ttl, channel, item.announcement, fields, *item.counted)
+            pipe.evalsha(sha, 2, keys.command(item.id), keys.command_counts, *rest)
         elif isinstance(item, AuditEntry):
             pipe.xadd(keys.audit, item.to_hash(), maxlen=LENGTH, approximate=True)
         elif isinstance(item, ConfigNews):
@@ -307,7 +310,7 @@ class Outbox:
 
 def _frozen(receipt: Receipt, *, only_open: bool = False) -> Frozen:
     fields = orjson.dumps(receipt.to_hash())
-    return Frozen(receipt.id, fields, receipt.to_json(), only_open)
+    return Frozen(receipt.id, fields, receipt.to_json(), counted(receipt), only_open)
 
 
 async def _members(redis: Redis, key: str) -> set[bytes]:

@@ -25,6 +25,11 @@ class Keys:
         return f"{self.prefix}commands:rejected"
 
     @property
+    def command_counts(self) -> str:
+        """Hash: how many commands ended how, and how long they took."""
+        return f"{self.prefix}commands:counts"
+
+    @property
     def command_results(self) -> str:
         """Channel: every change of a receipt, as a JSON object."""
         return f"{self.prefix}command-results"

@@ -164,13 +164,7 @@ async def chunks_after(
 
 async def read_heads(redis: Redis, keys: Keys) -> list[LogHead]:
     """Every log that is kept, found by its meta data."""
-    prefix = keys.logmeta("")
-    # A prefix of the user's may hold what SCAN reads as a pattern.
-    pattern = "".join(f"\\{c}" if c in "*?[]\\^" else c for c in prefix) + "*"
-    names = [
-        bytes(key)[len(prefix.encode()) :].decode("utf-8", "replace")
-        async for key in redis.scan_iter(match=pattern, count=1000, _type="HASH")
-    ]
+    names = await _log_names(redis, keys)
     pipe = redis.pipeline(transaction=False)
     for name in names:
         pipe.hmget(keys.logmeta(name), _Meta.FIELDS)
@@ -178,6 +172,39 @@ async def read_heads(redis: Redis, keys: Keys) -> list[LogHead]:
     metas = zip(names, (_Meta.parse(reply) for reply in replies), strict=True)
     found = {name: meta for name, meta in metas if meta is not None}
     return [_head(name, meta, found) for name, meta in sorted(found.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class LogCounts:
+    """What went into a log. `lost` lines are those that a full disk refused."""
+
+    size: int
+    lines: int
+    lost: int
+
+
+async def read_counts(redis: Redis, keys: Keys) -> dict[str, LogCounts]:
+    """Every log that is kept, by name. Raises what redis-py raises."""
+    names = sorted(await _log_names(redis, keys))
+    pipe = redis.pipeline(transaction=False)
+    for name in names:
+        pipe.hmget(keys.logmeta(name), ("size", "lines", "lost"))
+    replies = await pipe.execute(raise_on_error=False)
+    return {
+        name: LogCounts(*(int(raw) if raw and raw.isdigit() else 0 for raw in reply))
+        for name, reply in zip(names, replies, strict=True)
+        if isinstance(reply, list)
+    }
+
+
+async def _log_names(redis: Redis, keys: Keys) -> list[str]:
+    prefix = keys.logmeta("")
+    # A prefix of the user's may hold what SCAN reads as a pattern.
+    pattern = "".join(f"\\{c}" if c in "*?[]\\^" else c for c in prefix) + "*"
+    return [
+        bytes(key)[len(prefix.encode()) :].decode("utf-8", "replace")
+        async for key in redis.scan_iter(match=pattern, count=1000, _type="HASH")
+    ]
 
 
 def _head(name: str, meta: "_Meta", found: dict[str, "_Meta"]) -> LogHead:

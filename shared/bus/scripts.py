@@ -49,10 +49,25 @@ return 1
 """
 )
 
+# A receipt that becomes final is counted, once, however often it is sent.
+_COUNT: Final = """
+if ARGV[5] then
+  local known = redis.call('TYPE', KEYS[1]).ok == 'hash'
+  local before = known and redis.call('HGET', KEYS[1], 'status')
+  if not before or before == 'queued' or before == 'running' then
+    redis.pcall('HINCRBY', KEYS[2], ARGV[5] .. '|count', 1)
+    redis.pcall('HINCRBYFLOAT', KEYS[2], ARGV[5] .. '|sum', ARGV[6])
+    for i = 7, #ARGV do redis.pcall('HINCRBY', KEYS[2], ARGV[5] .. '|' .. ARGV[i], 1) end
+  end
+end
+"""
+
 # A receipt and its announcement, whatever stood under the key before.
-# KEYS: receipt. ARGV: ttl, channel, announcement, fields (JSON).
+# KEYS: receipt, counts. ARGV: ttl, channel, announcement, fields (JSON), and of a final one its
+# labels, its seconds and its buckets (shared/models/command_counts.py).
 RECEIPT: Final = (
-    _WRITE_HASH
+    _COUNT
+    + _WRITE_HASH
     + """
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 redis.call('PUBLISH', ARGV[2], ARGV[3])
@@ -74,7 +89,8 @@ end
 
 # A chunk, its retention, its meta data and its announcement. Sent again after a lost reply it
 # finds its own id and does nothing.
-# KEYS: stream, meta. ARGV: id, chunk, min id, generation, size, channel, header.
+# KEYS: stream, meta. ARGV: id, chunk, min id, generation, size, channel, header, lines of the
+# chunk, lines that were lost since the supervisor's start.
 # The header says whose log it is and who may see it: readers of the stream need it too.
 # Returns: 1 added, 0 was there already.
 LOG_APPEND: Final = """
@@ -86,6 +102,10 @@ end
 redis.call('XTRIM', KEYS[1], 'MINID', '~', ARGV[3])
 redis.call('HSET', KEYS[2], 'generation', ARGV[4], 'size', ARGV[5])
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 'header', ARGV[7]) end
+if ARGV[8] then
+  redis.call('HINCRBY', KEYS[2], 'lines', ARGV[8])
+  redis.call('HSET', KEYS[2], 'lost', ARGV[9])
+end
 if ARGV[6] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7] .. '\\n' .. ARGV[2]) end
 return 1
 """

@@ -82,6 +82,7 @@ NEEDED: Final[dict[tuple[str, str], Role]] = {
     ("GET", "/metrics/history"): Role.VIEWER,
     ("GET", "/metrics/history_series"): Role.VIEWER,
     ("GET", "/metrics/history/storage"): Role.VIEWER,
+    ("GET", "/metrics/prometheus"): Role.VIEWER,
     (SOCKET, "/ws/metrics"): Role.VIEWER,
 }
 """The least role. Configuration is masked for all but administrators; one's own tokens and

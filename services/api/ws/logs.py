@@ -43,6 +43,13 @@ class LogRoom:
         self._redis = redis
         self._keys = keys
         self._limits = limits or LogLimits()
+        self._dropped = 0
+        """Of clients that are gone."""
+
+    @property
+    def dropped_lines(self) -> int:
+        """Lines that clients were too slow for, since the start."""
+        return self._dropped + sum(client.queue.dropped_total for client in self.hub.clients)
 
     async def serve(self, websocket: WebSocket) -> None:
         """One socket, not yet accepted, until it ends: once accepted it misses nothing."""
@@ -55,6 +62,7 @@ class LogRoom:
             await self._run(websocket, client)
         finally:
             self.hub.leave(client)
+            self._dropped += queue.dropped_total
 
     async def _run(self, websocket: WebSocket, client: LogClient) -> None:
         sender = Sender(websocket)
