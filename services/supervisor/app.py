@@ -349,8 +349,11 @@ class Supervisor:
 
 
 def _is_expected(unit: Unit) -> bool:
-    """Whether the boot is about it: it is being started, or it runs and should."""
-    return unit.busy or (unit.lifecycle.alive and unit.state.desired is Desired.UP)
+    """Whether the boot is about it: it is being started, or it should run. One that failed under
+    an earlier supervisor still counts; one that ended with 0 is nobody's trouble."""
+    state = unit.state
+    wanted = state.desired is Desired.UP and (unit.lifecycle.alive or state.exit_code != 0)
+    return unit.busy or wanted
 
 
 def _spare_the_collector() -> None:

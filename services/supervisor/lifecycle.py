@@ -204,6 +204,8 @@ class Lifecycle:
             await self._settle()
             await self._effects.others.admit(self.service, self._waiting, pull=pull)
             await self._launcher.prepare(self._waiting, self.report)
+            # That may have taken minutes: what it needs may have gone.
+            await self._effects.others.admit(self.service, self._waiting, pull=pull)
             launched = await self._launcher.spawn(secrets.token_hex(8))
         except HeldError as error:
             self._waiting(error.what)
