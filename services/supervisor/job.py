@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from services.supervisor.journal import Intent, Journal, JournalError, Outcome
+from services.supervisor.journal import Journal, JournalError
 from services.supervisor.outbox import Outbox
+from services.supervisor.records import Intent, Outcome
 from shared.errors import DumbError
 from shared.models.command import Action, Command, CommandStatus, Receipt
 

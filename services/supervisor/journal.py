@@ -12,14 +12,13 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from services.supervisor.records import Intent, Memory, Outcome
 from shared.errors import DumbError
-from shared.models.command import RECEIPT_TTL_S, CommandStatus
 
 _log = logging.getLogger(__name__)
 
@@ -30,123 +29,11 @@ RESERVE_BYTES: Final = 64 << 10
 """Room on the disk that the file holds in advance. A command that finds less than half of it is
 refused: on a full disk, a restart must not stop what it could not start again."""
 
-MAX_OUTCOMES: Final = 50_000
-"""At most so many outcomes are remembered, the newest ones."""
-
 
 class JournalError(DumbError):
     """The journal cannot be written, so nothing may be changed."""
 
     code = "journal"
-
-
-@dataclass(slots=True)
-class Intent:
-    """A command that was begun. `target` is the generation that a restart must reach."""
-
-    id: str
-    action: str
-    service: str
-    target: int
-    stream: str = ""
-    """Where the command came from: the two streams count their entry ids on their own."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How a command ended. `at` is epoch seconds."""
-
-    id: str
-    status: CommandStatus
-    detail: str
-    at: float
-    stream: str = ""
-
-
-@dataclass(slots=True)
-class Memory:
-    """What the records add up to."""
-
-    boot_id: str = ""
-    clean: bool = True
-    services: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Per process name: `state` (a ServiceState), `process` (an Identity or null), `attempts`
-    (times of automatic restarts, in seconds since boot)."""
-    slots: dict[str, float] = field(default_factory=dict)
-    """Per process name: until when its schedule was seen to. Epoch seconds."""
-    intents: dict[str, Intent] = field(default_factory=dict)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-
-    def apply(self, record: dict[str, Any]) -> None:
-        """Add one record. Raises `KeyError`, `TypeError` or `ValueError` for a malformed one."""
-        kind = record["k"]
-        if kind == "service":
-            self.services[record["name"]] = record
-        elif kind == "forget":
-            self.services.pop(record["name"], None)
-            self.slots.pop(record["name"], None)
-        elif kind == "slot":
-            self.slots[record["name"]] = float(record["at"])
-        elif kind == "intent":
-            self.intents[record["id"]] = Intent(
-                record["id"],
-                record["action"],
-                record["service"],
-                record["target"],
-                record.get("stream", ""),
-            )
-        elif kind == "outcome":
-            self.intents.pop(record["id"], None)
-            self.outcomes[record["id"]] = Outcome(
-                record["id"],
-                CommandStatus(record["status"]),
-                record["detail"],
-                record["at"],
-                record.get("stream", ""),
-            )
-        elif kind == "run":
-            self.boot_id = record["boot_id"]
-            self.clean = record["clean"]
-        else:
-            raise ValueError(f"a record of kind {kind!r}")
-
-    def expire(self, now: float) -> None:
-        """Forget outcomes older than the receipts are kept, and what is too many."""
-        limit = now - RECEIPT_TTL_S
-        kept = [o for o in self.outcomes.values() if o.at >= limit][-MAX_OUTCOMES:]
-        self.outcomes = {o.id: o for o in kept}
-
-    def records(self) -> list[dict[str, Any]]:
-        """The records that make up this memory, for a rewrite."""
-        return [
-            {"k": "run", "boot_id": self.boot_id, "clean": self.clean},
-            *self.services.values(),
-            *({"k": "slot", "name": name, "at": at} for name, at in self.slots.items()),
-            *(_intent_record(intent) for intent in self.intents.values()),
-            *(_outcome_record(outcome) for outcome in self.outcomes.values()),
-        ]
-
-
-def _intent_record(intent: Intent) -> dict[str, Any]:
-    return {
-        "k": "intent",
-        "id": intent.id,
-        "action": intent.action,
-        "service": intent.service,
-        "target": intent.target,
-        "stream": intent.stream,
-    }
-
-
-def _outcome_record(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "k": "outcome",
-        "id": outcome.id,
-        "status": outcome.status.value,
-        "detail": outcome.detail,
-        "at": outcome.at,
-        "stream": outcome.stream,
-    }
 
 
 class Journal:
@@ -206,11 +93,11 @@ class Journal:
     def intent(self, intent: Intent) -> None:
         """A command is about to be carried out. Raises `JournalError`."""
         self._make_room()
-        self._append(_intent_record(intent))
+        self._append(intent.record())
 
     def outcome(self, outcome: Outcome) -> None:
         """A command ended. Kept in memory even when the disk is full."""
-        self._remember(_outcome_record(outcome))
+        self._remember(outcome.record())
 
     # -- writing ---------------------------------------------------------------------------
 

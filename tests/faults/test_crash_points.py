@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from services.supervisor.journal import Intent, Journal, Outcome
+from services.supervisor.journal import Journal
 from services.supervisor.logstore import Limits, LogStore
+from services.supervisor.records import Intent, Outcome
 from shared.models.command import CommandStatus
 
 CALLS = ("pwrite", "rename", "open", "ftruncate", "unlink", "posix_fallocate")

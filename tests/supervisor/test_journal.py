@@ -11,7 +11,9 @@ import orjson
 import pytest
 
 from services.supervisor import journal as module
-from services.supervisor.journal import Intent, Journal, JournalError, Outcome
+from services.supervisor import records
+from services.supervisor.journal import Journal, JournalError
+from services.supervisor.records import Intent, Outcome
 from shared.models.command import RECEIPT_TTL_S, CommandStatus
 from tests.supervisor.conftest import FullDisk
 
@@ -103,7 +105,7 @@ def test_outcomes_expire_after_a_day(path: Path) -> None:
 
 
 def test_outcomes_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_OUTCOMES", 3)
+    monkeypatch.setattr(records, "MAX_OUTCOMES", 3)
     journal = Journal(path)
     for number in range(10):
         journal.outcome(outcome(str(number)))

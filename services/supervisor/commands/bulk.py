@@ -12,7 +12,7 @@ from typing import Any
 
 from services.supervisor.commands.parts import Task, Wholes, failure, in_order
 from services.supervisor.job import RESTARTING, Job
-from services.supervisor.journal import Intent, Outcome
+from services.supervisor.records import Intent, Outcome
 from services.supervisor.unit import Unit
 from shared.config.dependencies import Dependencies
 from shared.models.command import SERVICE_ACTIONS, Action, CommandStatus, Receipt

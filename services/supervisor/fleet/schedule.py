@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.supervisor.job import Job
-from services.supervisor.journal import Intent, Journal, JournalError
+from services.supervisor.journal import Journal, JournalError
+from services.supervisor.records import Intent
 from services.supervisor.unit import Unit
 from shared.config.schedule import Overlap, Schedule, ScheduledAction, next_slot, parse_schedules
 from shared.models.command import Action, Command, CommandStatus

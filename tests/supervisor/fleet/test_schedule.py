@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from services.supervisor.fleet.schedule import Scheduler, command_id_of
-from services.supervisor.journal import Journal, Outcome
+from services.supervisor.journal import Journal
+from services.supervisor.records import Outcome
 from shared.models.command import ID_PATTERN, Command, CommandStatus
 from shared.models.service import ServiceState
 from shared.states import Desired
