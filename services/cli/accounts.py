@@ -5,7 +5,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from services.cli.client import Client
-from services.cli.terminal import Cell, Column, Terminal
+from services.cli.tables import Cell, Column
+from services.cli.terminal import Terminal
 from services.cli.units import when
 from shared.errors import DumbError
 

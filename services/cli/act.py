@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from services.cli.client import AwayError, Client, UnavailableError
 from services.cli.roster import choose, read_roster
-from services.cli.terminal import Terminal, harmless
+from services.cli.terminal import Terminal
 from services.cli.units import seconds
 from shared.errors import DumbError
 from shared.exits import Exit
@@ -116,7 +116,7 @@ def _report(
         if result["status"] == "succeeded":
             print(f"{name}: {outcome(verb, result)}")
         else:
-            terminal.note(f"{name}: {terminal.paint(harmless(trouble(result)), '31')}")
+            terminal.note(f"{name}: {trouble(result)}", "31")
     if not results:
         print("There is nothing to do.")
     return Exit.OK if succeeded else Exit.FAILED

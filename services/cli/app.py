@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from services.cli.commands import config, logs, machine, receipts, services, tokens, top, users
 from services.cli.desk import desk_of
+from services.cli.tables import harmless
 from shared.errors import DumbError
 from shared.exits import Exit
 from shared.version import VERSION
@@ -30,7 +31,7 @@ class Root(TyperGroup):
             sys.stdout.flush()
         except DumbError as error:
             with suppress(OSError):
-                print(error, file=sys.stderr)
+                print(harmless(str(error)), file=sys.stderr)
             raise typer.Exit(error.exit_code) from error
         except BrokenPipeError:  # `dumb logs … | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,12 +1,12 @@
 """Display lines for people: chosen by time and level, merged, coloured. Pure."""
 
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from services.cli.terminal import Terminal, harmless
+from services.cli.tables import harmless
+from services.cli.terminal import Terminal
 from shared.errors import DumbError
 from shared.logformat import parse_line
 from shared.models.log import LEVELS
@@ -14,12 +14,7 @@ from shared.models.log import LEVELS
 COLOURS: Final = {"DEBUG": "2", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 NAME_COLOURS: Final = ("36", "35", "34", "32", "96", "95", "94", "92")
 _RANK: Final = {name: rank for rank, name in enumerate(LEVELS)}
-_SPAN: Final = re.compile(r"(\d+)([smhdw])")
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _STAMP: Final = "%b %d, %Y %H:%M:%S"
-_FORMS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
-                 "%Y-%m-%d")  # fmt: skip
-_CLOCKS: Final = ("%H:%M:%S", "%H:%M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,8 @@ class LineReader:
     def __init__(self, service: str) -> None:
         self._service = service
         self._stamp = ""
-        self._at: float | None = None
+        self.at: float | None = None
+        """Of the last line that had a time, in epoch seconds."""
         self._level = "INFO"
 
     def read(self, chunk: str) -> Iterator[Line]:
@@ -51,8 +47,8 @@ class LineReader:
             if stamp:
                 self._level = level
             if stamp and stamp != self._stamp:
-                self._stamp, self._at = stamp, _instant(stamp)
-            yield Line(self._service, self._at, self._level, text)
+                self._stamp, self.at = stamp, _instant(stamp)
+            yield Line(self._service, self.at, self._level, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +65,11 @@ class Filter:
 
 
 class Painter:
-    """Lines as they are printed. With `names` each says whose it is."""
+    """Lines as they are printed. With `many` services each says whose it is."""
 
-    def __init__(self, terminal: Terminal, names: Sequence[str]) -> None:
+    def __init__(self, terminal: Terminal, *, many: bool) -> None:
         self._terminal = terminal
-        self._many = len(names) != 1
+        self._many = many
         self._colours: dict[str, str] = {}
 
     def paint(self, line: Line) -> str:
@@ -114,31 +110,6 @@ def parse_level(text: str) -> int:
     if name not in _RANK:
         raise DumbError(f"'{text}' is no level: use {', '.join(LEVELS).lower()}.")
     return _RANK[name]
-
-
-def parse_since(text: str, now: float) -> float:
-    """Epoch seconds for `10m`, `1h30m`, `14:05`, `2026-11-24`, `2026-11-24 14:05:00`.
-
-    Raises:
-        DumbError: it is none of these.
-    """
-    spans = _SPAN.findall(text)
-    if spans and "".join(count + unit for count, unit in spans) == text:
-        return now - sum(int(count) * _UNITS[unit] for count, unit in spans)
-    for form in _FORMS:
-        try:
-            return time.mktime(time.strptime(text, form))
-        except (ValueError, OverflowError):
-            continue
-    for form in _CLOCKS:
-        try:
-            clock = time.strptime(text, form)
-        except ValueError:
-            continue
-        today = time.localtime(now)
-        at = time.mktime((*today[:3], clock.tm_hour, clock.tm_min, clock.tm_sec, 0, 0, -1))
-        return at if at <= now else at - 86400
-    raise DumbError(f"'{text}' is no time: use 10m, 2h, 14:05 or 2026-11-24 14:05.")
 
 
 def _instant(stamp: str) -> float | None:

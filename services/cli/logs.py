@@ -45,6 +45,8 @@ class Log:
         query = {"process_name": self.name, "tail_bytes": str(tail_bytes), **self.position}
         answer = client.get("/logs", query)
         gap = bool(self.position) and bool(answer.get("reset"))
+        if gap:  # all that there is comes again
+            self.since = max(self.since, self.reader.at or 0.0)
         if answer.get("file_id") is not None:  # without a log there is no position yet
             self.exists = True
             self.position = {
@@ -84,7 +86,7 @@ def show_logs(client: Client, terminal: Terminal, wanted: Wanted) -> None:
             else "None of these has written a log yet."
         )
     lines = merged(found)
-    painter = Painter(terminal, names)
+    painter = Painter(terminal, many=not wanted.names or len(names) > 1)
     _write(painter, lines if wanted.lines is None else lines[len(lines) - wanted.lines :])
     if wanted.follow:
         Follower(client, terminal, painter, logs, wanted).run()

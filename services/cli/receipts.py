@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from services.cli.client import LONG_S, Client, RefusedError
 from services.cli.roster import choose, read_roster
-from services.cli.terminal import Cell, Column, Terminal, harmless
+from services.cli.tables import Cell, Column, harmless
+from services.cli.terminal import Terminal
 from services.cli.units import seconds, when
 
 COMMANDS: Final = (
@@ -65,13 +66,14 @@ def show_command(client: Client, terminal: Terminal, command_id: str, *, tree: b
         "id": receipt["id"],
         "action": f"{receipt['action']} {receipt['process_name']}".strip(),
         "by": f"{receipt['actor']} ({receipt['source']})",
-        "status": terminal.paint(status, ANSI.get(status, "")),
-        "detail": harmless(str(receipt["detail"] or "-")),
+        "status": status,
+        "detail": receipt["detail"] or "-",
     }
     for word, value in facts.items():
-        print(f"{word + ':':<8}{value}")
+        code = ANSI.get(status, "") if word == "status" else ""
+        print(f"{word + ':':<8}{terminal.paint(harmless(str(value)), code)}")
     for line in step_lines(receipt):
-        print(harmless(line) if terminal.live else line)
+        print(harmless(line))
 
 
 def step_lines(receipt: Mapping[str, Any]) -> list[str]:

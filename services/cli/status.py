@@ -6,11 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from services.cli.client import AwayError, Client, UnavailableError
 from services.cli.roster import choose, of_interest, read_roster
-from services.cli.terminal import Cell, Column, Terminal, rich_table
+from services.cli.tables import Cell, Column, rich_table
+from services.cli.terminal import Terminal
 from services.cli.units import duration, seconds
 from shared.models.service import ServiceState
 from shared.states import ServiceStatus
@@ -48,7 +49,7 @@ def watch(
     every: bool,
     tree: bool,
     interval: float,
-) -> None:
+) -> NoReturn:
     """Show it again every `interval` seconds until interrupted; an API that goes is waited for.
 
     Raises:
@@ -121,7 +122,7 @@ def detail(state: ServiceState, now: float) -> str:
 
 
 def summary(chosen: Sequence[ServiceState], hidden: int) -> str:
-    """`5 services: 4 running, 1 failed. 9 are not shown (--all).`"""
+    """`5 services: 4 running, 1 failed. 9 not enabled: --all shows them.`"""
     counts = Counter(state.status.value for state in chosen)
     states = ", ".join(f"{counts[status]} {status}" for status in STYLES if counts[status])
     shown = f"{len(chosen)} service{'' if len(chosen) == 1 else 's'}"
@@ -136,7 +137,7 @@ def as_json(chosen: Sequence[ServiceState]) -> str:
 
 def _watch_plainly(
     client: Client, names: list[str], *, every: bool, tree: bool, interval: float
-) -> None:
+) -> NoReturn:
     """In a pipe: a line of JSON, or one line a service, whenever something has changed."""
     shown: dict[str, list[str]] = {}
     last = ""

@@ -3,38 +3,12 @@
 rich is loaded only for what a terminal shows.
 """
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Self, TextIO
+from typing import Any, Self, TextIO
 
+from services.cli.tables import Column, Row, harmless, plain_table, rich_table
 from shared.errors import DumbError
-
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-PLAIN_GAP: Final = "  "
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Text and a style of rich, such as `bold red`."""
-
-    text: str
-    style: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """`wrap`: long text goes on in the next line instead of being cut, which happens at `most`
-    characters. `right`: numbers."""
-
-    title: str
-    wrap: bool = False
-    most: int | None = None
-    right: bool = False
-
-
-Row = Sequence[Cell | str]
 
 
 class AbortedError(DumbError):
@@ -49,7 +23,9 @@ class Terminal:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.live = sys.stdout.isatty() and environ.get("TERM") != "dumb"
         """Whether lines may be changed after they were written."""
-        self.colour = self.live and not environ.get("NO_COLOR")
+        wanted = environ.get("TERM") != "dumb" and not environ.get("NO_COLOR")
+        self.colour = self.live and wanted
+        self._colour_notes = sys.stderr.isatty() and wanted
 
     # -- tables ----------------------------------------------------------------------------
 
@@ -57,15 +33,8 @@ class Terminal:
         """Print a table: as wide as the terminal at most; in a pipe nothing is ever cut."""
         if self.live:
             self.console().print(rich_table(columns, rows))
-            return
-        texts = [[column.title for column in columns], *([cell_text(c) for c in r] for r in rows)]
-        widths = [max(len(row[n]) for row in texts) for n in range(len(columns))]
-        for row in texts:
-            cells = [
-                text.rjust(width) if column.right else text.ljust(width)
-                for text, width, column in zip(row, widths, columns, strict=True)
-            ]
-            print(PLAIN_GAP.join(cells).rstrip())
+        else:
+            print("\n".join(plain_table(columns, rows)))
 
     def console(self) -> Any:
         """rich's console on standard output."""
@@ -83,10 +52,12 @@ class Terminal:
         """`text` in a colour: the parameters of an ANSI sequence, such as `1;31`."""
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and code else text
 
-    def note(self, sentence: str) -> None:
-        """A remark that is no result: to standard error."""
+    def note(self, sentence: str, code: str = "") -> None:
+        """A remark that is no result: to standard error. `code` as for `paint`."""
+        text = harmless(sentence)
         sys.stdout.flush()
-        print(sentence, file=sys.stderr, flush=True)
+        painted = f"\x1b[{code}m{text}\x1b[0m" if self._colour_notes and code else text
+        print(painted, file=sys.stderr, flush=True)
 
     # -- questions -------------------------------------------------------------------------
 
@@ -156,36 +127,6 @@ class Progress:
         for name, doing in rows.items():
             table.add_row(Text(harmless(name)), Text(harmless(doing), style="dim"))
         self._live.update(table, refresh=True)
-
-
-def rich_table(columns: Sequence[Column], rows: Sequence[Row]) -> Any:
-    """The table for rich's console."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(
-            column.title,
-            no_wrap=not column.wrap,
-            overflow="fold" if column.wrap else "ellipsis",
-            max_width=column.most,
-            justify="right" if column.right else "left",
-        )
-    for row in rows:
-        cells = [cell if isinstance(cell, Cell) else Cell(cell) for cell in row]
-        table.add_row(*(Text(harmless(cell.text), style=cell.style) for cell in cells))
-    return table
-
-
-def cell_text(cell: Cell | str) -> str:
-    """What a pipe gets of a cell: one line."""
-    return " ".join((cell.text if isinstance(cell, Cell) else cell).split())
-
-
-def harmless(text: str) -> str:
-    """`text` for a terminal: what would control it is shown instead."""
-    return _CONTROL.sub(lambda hit: repr(hit[0])[1:-1], text)
 
 
 def _next_line(file: TextIO) -> str:

@@ -3,10 +3,11 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from services.cli.client import Client, RefusedError
-from services.cli.terminal import Cell, Column, Terminal, rich_table
+from services.cli.tables import Cell, Column, rich_table
+from services.cli.terminal import Terminal
 from services.cli.units import duration, size
 from shared.errors import DumbError
 
@@ -34,7 +35,7 @@ def show(client: Client, terminal: Terminal, *, order: str, tree: bool) -> None:
     terminal.table(COLUMNS, rows(sample, order, time.time()))
 
 
-def watch(client: Client, terminal: Terminal, *, order: str, interval: float) -> None:
+def watch(client: Client, terminal: Terminal, *, order: str, interval: float) -> NoReturn:
     """Show samples until interrupted. Raises `DumbError` when the first one cannot be had."""
     from rich.console import Group
     from rich.live import Live

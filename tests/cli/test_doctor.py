@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.cli.doctor import lock_holder
+from services.cli.doctor.machine import lock_holder
 from services.cli.top import host_line, rows
 from tests.cli.conftest import Rig
 from tests.cli.terminal import OnTerminal

@@ -4,10 +4,13 @@ import re
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from services.cli.loglines import Filter, LineReader, merged, parse_level, parse_since
+from services.cli.loglines import Filter, LineReader, merged, parse_level
+from services.cli.logs import Log
+from services.cli.since import parse_since
 from shared.errors import DumbError
 from tests.cli.conftest import DUMB, Rig
 from tests.support.wait import wait_until_sync
@@ -90,6 +93,27 @@ def test_a_pipe_that_is_closed_is_no_error(rig: Rig) -> None:
     )
     assert done.stdout.splitlines()[1:] == ["0"]
     assert done.stderr == ""
+
+
+class Scripted:
+    """Answers of `GET /logs`, one after another."""
+
+    def __init__(self, *answers: tuple[str, bool]) -> None:
+        self._answers = iter(answers)
+
+    def get(self, _path: str, _query: Any) -> dict[str, Any]:
+        chunk, reset = next(self._answers)
+        return {"chunk": chunk, "reset": reset, "file_id": "f", "cursor": 1}
+
+
+def test_a_log_that_starts_anew_is_not_repeated() -> None:
+    lines = [f"Nov 24, 2026 12:00:0{n} - INFO - line {n}\n" for n in range(4)]
+    client: Any = Scripted(("".join(lines[:3]), True), ("".join(lines[1:]), True))
+    log = Log("App", LineReader("App"))
+    assert log.read(client, 1024)[1] is False
+    again, gap = log.read(client, 1024)
+    assert gap
+    assert [line.text[-1] for line in again] == ["2", "3"]
 
 
 NOW = time.mktime((2026, 11, 24, 12, 0, 0, 0, 0, -1))

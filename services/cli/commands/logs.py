@@ -7,8 +7,9 @@ import typer
 
 from services.cli.commands.names import service_names
 from services.cli.desk import desk_of
-from services.cli.loglines import Filter, parse_level, parse_since
+from services.cli.loglines import Filter, parse_level
 from services.cli.logs import Wanted, show_logs
+from services.cli.since import parse_since
 
 LINES = 50
 

@@ -58,7 +58,8 @@ def doctor(
 
     Without an API it tells what this machine alone can tell.
     """
-    from services.cli.doctor import examine, report
+    from services.cli.doctor.examine import examine
+    from services.cli.doctor.findings import report
 
     desk = desk_of(context)
     raise typer.Exit(report(desk.terminal, examine(desk), tree=tree))

@@ -48,7 +48,8 @@ def status(
     desk = desk_of(context)
     if again:
         watch(desk.client, desk.terminal, names or [], every=every, tree=tree, interval=interval)
-    show(desk.client, desk.terminal, names or [], every=every, tree=tree)
+    else:
+        show(desk.client, desk.terminal, names or [], every=every, tree=tree)
 
 
 def start(

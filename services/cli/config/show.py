@@ -6,7 +6,8 @@ from typing import Any, Final
 from services.cli.client import Client, RefusedError
 from services.cli.config.document import plan, read_document, save
 from services.cli.config.keys import parse_value, value_of
-from services.cli.terminal import Terminal, harmless
+from services.cli.tables import harmless
+from services.cli.terminal import Terminal
 from shared.config.masking import MASK
 from shared.config.trees import with_value
 from shared.errors import DumbError

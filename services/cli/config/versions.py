@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from services.cli.client import LONG_S, Client
 from services.cli.config.document import tell_restarts
-from services.cli.terminal import Column, Terminal, harmless
+from services.cli.tables import Column, harmless
+from services.cli.terminal import Terminal
 from services.cli.units import when
 
 COLUMNS: Final = (

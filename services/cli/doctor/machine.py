@@ -1,0 +1,79 @@
+"""What this machine alone can tell: the data directory, the configuration file, the locks."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from services.cli.doctor.findings import Finding
+from shared.config.document import load_document, with_line
+from shared.config.validate import problems
+from shared.errors import ConfigError
+from shared.settings import Settings
+
+LOW_DISK_BYTES: Final = 1 << 30
+
+
+def check_home(settings: Settings) -> Iterator[Finding]:
+    """Whether it is private, may be written, and has room."""
+    home = settings.home
+    try:
+        mode, usage = home.stat().st_mode, shutil.disk_usage(home)
+    except OSError as error:
+        yield Finding("data directory", False, f"{home}: {error.strerror}", "Look at its rights.")
+        return
+    if mode & 0o022:
+        yield Finding(
+            "data directory", False, f"{home} may be written by others", f"chmod go-w {home}"
+        )
+    elif not os.access(home, os.W_OK | os.X_OK):
+        advice = "Run this as the user that runs the programs."
+        yield Finding("data directory", False, f"{home} may not be written by you", advice)
+    else:
+        free = f"{usage.free / (1 << 30):.1f} GiB free"
+        full = usage.free < LOW_DISK_BYTES
+        yield Finding("data directory", not full, f"{home}, {free}", "Make room.")
+
+
+def check_config_file(settings: Settings) -> Iterator[Finding]:
+    """Whether a supervisor could use it; each fault with its line."""
+    path = settings.config_path
+    if not path.exists():
+        advice = "`make run` copies the sample there; or set DUMB_CONFIG."
+        yield Finding("configuration file", False, f"{path} is not there", advice)
+        return
+    try:
+        found = problems(load_document(path), str(path))
+    except ConfigError as error:
+        found = [error]
+    advice = "Repair it; until then the last good one counts."
+    for fault in found[:5]:
+        yield Finding("configuration file", False, str(with_line(fault, path)), advice)
+    if not found:
+        yield Finding("configuration file", True, f"{path} can be used")
+
+
+def check_locks(settings: Settings) -> Iterator[Finding]:
+    """Who runs on the data directory."""
+    for name in ("launcher", "supervisor"):
+        path = settings.run_dir / f"{name}.lock"
+        pid = lock_holder(path, Path("/proc/locks"))
+        if pid is not None:
+            yield Finding(f"{name} process", True, f"pid {pid} holds {path}")
+        elif name == "supervisor":  # a launcher is not needed: systemd and containers do without
+            yield Finding(f"{name} process", False, "is not running", "Start it with `dumb up`.")
+
+
+def lock_holder(path: Path, table: Path) -> int | None:
+    """Pid that holds the lock on a file, by the kernel's `table`: trying it would be in the way."""
+    try:
+        status = path.stat()
+        rows = table.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    for words in map(str.split, rows):
+        if len(words) > 5 and words[1] == "FLOCK" and words[5] == device:
+            return int(words[4])
+    return None
