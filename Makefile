@@ -1,6 +1,6 @@
 # `make run` and `make test` are all that a fresh machine needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench lock clean
+.PHONY: help run test lint fmt compose-test bench lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -16,7 +16,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PIP_NO_INPUT := 1
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 run: $(VENV)/.installed ## start everything here; Ctrl-C stops it
 	@exec $(CLEAN_ENV) ./dumb up
@@ -38,6 +38,9 @@ lint: $(VENV)/.installed-dev ## ruff, mypy, import rules
 fmt: $(VENV)/.installed-dev ## format, and fix what ruff can
 	$(BIN)/ruff check --fix-only $(CODE)
 	$(BIN)/ruff format $(CODE)
+
+compose-test: $(VENV)/.installed-dev ## the containers, where a Docker engine is
+	$(CLEAN_ENV) $(BIN)/python -m tests.compose $(ARGS)
 
 bench: $(VENV)/.installed-dev ## measure on this machine
 	$(CLEAN_ENV) $(BIN)/python -m bench

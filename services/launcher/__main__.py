@@ -5,11 +5,12 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from services.launcher.console import Console
 from services.launcher.down import down
-from services.launcher.programs import NAMES, program_table
+from services.launcher.programs import NAMES, own_redis, program_table
 from services.launcher.up import Options, Up
 from services.launcher.upgrade import upgrade
 from shared.errors import DumbError
@@ -73,7 +74,11 @@ def _options(settings: Settings, names: list[str]) -> Options:
         settings=settings,
         # What `load_settings` made of it; without one, the file of a former run is no answer.
         redis_url=settings.redis_url if os.environ.get("REDIS_URL", "").strip() else "",
-        programs=tuple(p for p in program_table(settings.run_dir) if p.name in names),
+        programs=tuple(
+            replace(program, own=own_redis(program.name, os.environ))
+            for program in program_table(settings.run_dir)
+            if program.name in names
+        ),
         sample=ROOT / "dumb_config.json",
         environ=program_environ(os.environ, settings),
     )

@@ -152,7 +152,7 @@ class Crew:
             self._schedule(member, f"{member.program.name} cannot be started ({error})")
 
     def _launch(self, member: Member) -> None:
-        member.child = Child(member.program, self._environ)
+        member.child = Child(member.program, {**self._environ, **member.program.own})
         member.started = time.monotonic()
         member.due = None
         self._selector.register(member.child.output, selectors.EVENT_READ, member)

@@ -1,7 +1,8 @@
 """The programs of this project that `dumb up` starts: one row each."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,8 @@ class Program:
 
     `stop_rank`: lower ones are stopped first, equal ones together. `stop_s`: seconds it has to
     end after SIGTERM. `outlives_launcher`: it is not signalled when the launcher is killed.
-    `lock`: a file that it locks, with its pid in it, once it handles SIGTERM.
+    `lock`: a file that it locks, with its pid in it, once it handles SIGTERM. `own`: what its
+    environment has in place of everybody's.
     """
 
     name: str
@@ -24,6 +26,16 @@ class Program:
     stop_s: float
     outlives_launcher: bool = False
     lock: Path | None = None
+    own: Mapping[str, str] = field(default_factory=dict)
+
+
+def own_redis(name: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """`Program.own` of a program that is a Redis user of its own (docs/configuration.md)."""
+    url = environ.get(f"DUMB_REDIS_URL_{name.upper()}", "").strip()
+    if not url:
+        return {}
+    file = environ.get(f"DUMB_REDIS_PASSWORD_FILE_{name.upper()}", "")
+    return {"REDIS_URL": url, "DUMB_REDIS_PASSWORD_FILE": file}
 
 
 def program_table(run_dir: Path) -> tuple[Program, ...]:

@@ -12,6 +12,7 @@ from tests.support.wait import wait_until_sync
 
 PASSWORD: Final = "correct horse"
 WEB: Final = "Web Server"
+_NONE: Final[Mapping[str, Any]] = {}
 
 
 def blocks(home: Path) -> dict[str, Any]:
@@ -35,17 +36,18 @@ class Running:
     """Programs over one data directory, closed together. `environ` goes to each.
 
     Args:
-        more: service blocks beside those of `blocks`.
+        more: service blocks beside those of `blocks`; None: the directory is as it should be.
     """
 
     def __init__(
-        self, home: Path, environ: Mapping[str, str], more: Mapping[str, Any] | None = None
+        self, home: Path, environ: Mapping[str, str], more: Mapping[str, Any] | None = _NONE
     ) -> None:
         self.home = home
         self.environ = dict(environ)
         self.apis: list[Api] = []
         self._open = ExitStack()
-        write_config(home, blocks(home) | dict(more or {}))
+        if more is not None:
+            write_config(home, blocks(home) | dict(more))
 
     def start(self, name: str, **environ: str) -> Program:
         """Start one program that is no API."""

@@ -14,6 +14,7 @@ from services.launcher.backoff import next_delay
 from services.launcher.handover import take_over
 from services.launcher.home import HomeLock, holder, make_home
 from services.launcher.private_redis import prepare
+from services.launcher.programs import own_redis
 from services.launcher.redis_binary import find_redis_server, parse_version
 from services.launcher.redis_ping import Ping, RedisRefusedError, ping
 from shared.errors import DumbError
@@ -154,3 +155,19 @@ def test_a_foreign_holder_of_the_supervisor_lock_is_left_alone(tmp_path: Path) -
         take_over(lock.path)
     lock.release()
     assert take_over(lock.path) is None
+
+
+def test_a_program_may_be_another_user_of_redis() -> None:
+    environ = {
+        "REDIS_URL": "redis://supervisor@redis:6379/0",
+        "DUMB_REDIS_URL_METRICS": "redis://metrics@redis:6379/0",
+        "DUMB_REDIS_PASSWORD_FILE_METRICS": "/run/secrets/redis_metrics",
+    }
+    assert own_redis("metrics", environ) == {
+        "REDIS_URL": "redis://metrics@redis:6379/0",
+        "DUMB_REDIS_PASSWORD_FILE": "/run/secrets/redis_metrics",
+    }
+    assert own_redis("api", environ) == {}
+    # A URL with its password in it does without the file of the others.
+    environ["DUMB_REDIS_PASSWORD_FILE_METRICS"] = ""
+    assert own_redis("metrics", environ)["DUMB_REDIS_PASSWORD_FILE"] == ""

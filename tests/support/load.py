@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpx
 import orjson
@@ -76,7 +77,8 @@ class Follower:
         self.dropped = 0
         self.codes: list[int] = []
         """With which each socket was closed."""
-        self._url = f"{base}/ws/logs?format=json&resume=1&process_name={name}&token={token}"
+        query = urlencode({"process_name": name, "token": token})
+        self._url = f"{base}/ws/logs?format=json&resume=1&{query}"
         # Of no generation: everything that is kept, from its beginning.
         self._cursors: dict[str, Any] = {name: ["none", 0]}
         self._stop = threading.Event()
