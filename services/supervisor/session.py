@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from services.supervisor.inbox import Inbox
 from services.supervisor.logsender import LogSender
@@ -104,13 +104,20 @@ class Session:
             error = error.exceptions[0]
         if self._away_since is None:
             self._away_since = time.monotonic()
-            _log.warning("Redis is away (%s): services go on, commands wait", error)
+            _log.warning("%s: services go on, commands wait", _sentence(error))
 
     def _note_recovery(self) -> None:
         if self._away_since is not None:
             away = time.monotonic() - self._away_since
             self._away_since = None
             _log.info("Redis is back after %.1f s, everything was published again", away)
+
+
+def _sentence(error: BaseException) -> str:
+    # In a script Redis 6.2 and 7 have no code for it, only words.
+    if isinstance(error, NoPermissionError) or "can't access at least one" in str(error):
+        return f"Redis refuses what this user needs ({error}), see deploy/redis/users.acl.in"
+    return f"Redis is away ({error})"
 
 
 async def _together(*work: Coroutine[Any, Any, None]) -> None:

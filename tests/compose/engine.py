@@ -45,14 +45,15 @@ class Compose:
     ) -> None:
         self.name = name
         self._base = [*command, "-p", name, *(part for file in files for part in ("-f", str(file)))]
-        self._env = {**os.environ, **env}
+        self.env = {**os.environ, **env}
+        """What docker-compose.yml reads; a step may change it."""
 
     def run(self, *arguments: str, timeout: float = QUICK_S, check: bool = True) -> str:
         """One compose command; both its outputs. Raises `Failed` with their end."""
         done = subprocess.run(
             [*self._base, *arguments],
             cwd=PROJECT,
-            env=self._env,
+            env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -66,7 +67,7 @@ class Compose:
 
     def ids(self, service: str) -> list[str]:
         """Its containers, running or not, by their number."""
-        found = self.run("ps", "-q", service).split()
+        found = self.run("ps", "-a", "-q", service).split()
         return sorted(found, key=lambda one: str(inspect(one)["Name"]))
 
     def id(self, service: str) -> str:

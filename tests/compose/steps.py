@@ -260,6 +260,24 @@ def it_comes_back_from_its_volumes(stack: Stack) -> str:
     return "after `down` and `up`: account, login, configuration, lines"
 
 
+def root_mode_gives_services_their_users(stack: Stack) -> str:
+    stack.compose.env["DUMB_SUPERVISOR_USER"] = "0:0"
+    stack.up()
+    stack.await_healthy()
+    stack.await_state(WRITER)
+    changes = {"process_name": WRITER, "updates": {"puid": 1234, "pgid": 1235}, "persist": True}
+    stack.post("/config", changes)
+    stack.post("/process/restart-service", {"process_name": WRITER})
+    pid = service_pid(stack)
+    status = docker("exec", stack.compose.id("supervisor"), "cat", f"/proc/{pid}/status")
+    ids = re.findall(r"^(?:Uid|Gid|Groups):\s*(.*?)\s*$", status, flags=re.MULTILINE)
+    expect(ids[0].split() == ["1234"] * 4 and ids[1].split() == ["1235"] * 4, f"ids: {ids}")
+    expect("0" not in ids[2].split(), f"groups: {ids}")
+    effective = re.search(r"^CapEff:\s*(\w+)$", status, flags=re.MULTILINE)
+    expect(effective and int(effective[1], 16) == 0, "the service has capabilities")
+    return "the supervisor is root, a service with `puid` 1234 is not, and has no capability"
+
+
 def what_is_wrong_is_said(stack: Stack) -> str:
     project = stack.compose.name
     second = stack.compose.run("run", "--rm", "-T", "supervisor", check=False)
@@ -362,5 +380,6 @@ STEPS: Final[list[tuple[str, Step]]] = [
     ("the supervisor's container is restarted", the_supervisor_container_restarts),
     ("the supervisor's container is made anew", the_supervisor_container_is_made_anew),
     ("torn down and brought up again", it_comes_back_from_its_volumes),
+    ("root mode", root_mode_gives_services_their_users),
     ("what somebody got wrong", what_is_wrong_is_said),
 ]

@@ -1,10 +1,12 @@
 """Ways to a Redis: TLS with an authority of its own, a socket, a user, a database, a prefix."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from redis import Redis
 
@@ -22,10 +24,11 @@ PROGRAMS = ("supervisor", "api", "launcher")
 
 @contextmanager
 def stack(place: Path, **environ: str) -> Iterator[Running]:
-    """A supervisor and a replica."""
+    """Every program, and one replica."""
     running = Running(place / "home", environ)
     try:
-        running.start("supervisor")
+        for name in ("supervisor", "metrics", "jobs"):
+            running.start(name)
         running.start_api()
         yield running
     finally:
@@ -48,8 +51,17 @@ def reconnects(running: Running, cut: object) -> None:
     start_and_read(http)
     assert callable(cut)
     cut()
+    since = time.time()
     wait_until_sync(lambda: http.get("/readyz").status_code == 200, what="they are ready again")
     start_and_read(http, "restart")
+    wait_until_sync(lambda: measured_at(http) > since, timeout=20, what="a sample after it")
+    wait_until_sync(lambda: ok(http.get("/jobs"))["programs"], what="a jobs program")
+
+
+def measured_at(http: httpx.Client) -> float:
+    """When the snapshot was made that `/metrics` gives; 0 without one."""
+    answer = http.get("/metrics")
+    return float(answer.json()["timestamp"]) if answer.status_code == 200 else 0.0
 
 
 def test_tls_with_client_certificates(fresh_redis: PrivateRedis, place: Path) -> None:

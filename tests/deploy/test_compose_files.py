@@ -8,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from deploy.env_example import compose_variables, program_settings, render
+from shared.version import VERSION
 from tests.deploy.broker import USERS
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -77,3 +78,8 @@ def test_a_replica_serves_until_the_proxy_has_noticed() -> None:
     environment = compose()["services"]["api"]["environment"]
     drain = next(e for e in environment if e.startswith("DUMB_API_DRAIN_S="))
     assert float(drain.partition("=")[2]) * 1000 > inter * fall + timeout
+
+
+def test_the_image_says_which_version_it_is() -> None:
+    text = (PROJECT / "Dockerfile").read_text(encoding="utf-8")
+    assert f"ARG VERSION={VERSION}\n" in text

@@ -113,3 +113,21 @@ def _streams(acl_redis: AclRedis, http: httpx.Client) -> None:
         return answer.status_code == 200 and answer.json()["status"] == "succeeded"
 
     wait_until_sync(final, what="the publisher's command")
+
+
+def test_rights_that_are_missing_are_said(place: Path) -> None:
+    broker = AclRedis(place / "redis", prefix="other:")
+    broker.server.start()
+    running = Running(place / "home", {})
+    try:
+        supervisor = running.start("supervisor", **broker.environ("supervisor"))
+        wait_until_sync(
+            lambda: "Redis refuses what this user needs" in supervisor.printed(),
+            what="a sentence about the rights",
+        )
+        assert "users.acl.in" in supervisor.printed()
+        assert "Traceback" not in supervisor.printed()
+        assert len(supervisor.printed().splitlines()) < 10
+    finally:
+        running.close()
+        broker.server.stop()
