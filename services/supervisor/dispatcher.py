@@ -13,7 +13,8 @@ from services.supervisor.config_desk import ConfigDesk
 from services.supervisor.entries import Malformed, parse_entry
 from services.supervisor.job import Job
 from services.supervisor.journal import Journal, JournalError
-from services.supervisor.outbox import Outbox, Reject
+from services.supervisor.outbox import Outbox
+from services.supervisor.outgoing import Reject
 from services.supervisor.registry import Registry
 from shared.errors import AmbiguousServiceError, UnknownServiceError
 from shared.models.command import Action, Command, CommandStatus, Receipt

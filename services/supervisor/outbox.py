@@ -8,92 +8,36 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from services.supervisor.config_news import ConfigNews
+from services.supervisor.outgoing import (
+    Ack,
+    Answer,
+    Frozen,
+    Item,
+    Level,
+    Reject,
+    Shas,
+    add,
+    freeze,
+)
 from services.supervisor.refusals import refused
-from shared.bus.keys import GROUP, Keys
+from shared.bus.keys import Keys
 from shared.bus.scripts import RECALL, RECEIPT, STATUS
-from shared.models.app_config import ANSWER_TTL_S
-from shared.models.audit import LENGTH, AuditEntry
-from shared.models.command import RECEIPT_TTL_S, Receipt
-from shared.models.command_counts import counted
+from shared.models.audit import AuditEntry
+from shared.models.command import Receipt
 from shared.models.service import ServiceState
 
 MAX_WAITING: Final = 20_000
 """Receipts and audit entries kept while Redis is away; the oldest go first."""
 
-REJECTS_LENGTH: Final = 1_000
 _BATCH: Final = 500
 LINGER_S: Final = 0.02
 """How long a step of a receipt may wait for company."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """An entry whose outcome is on record. `delete`: it carried arguments."""
-
-    stream: str
-    entry_id: str
-    delete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """An entry that cannot be understood, for the stream of rejects."""
-
-    stream: str
-    entry_id: str
-    reason: str
-    fields: dict[bytes, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """A receipt as it was when it was handed over; its owner goes on changing it."""
-
-    id: str
-    fields: bytes
-    announcement: bytes
-    counted: tuple[str, ...] = ()
-    only_open: bool = False
-    """Leave a receipt alone that is final already: it has more to tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command read, for the replica that asked. It may hold secrets."""
-
-    id: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A key and what stands in it from now on."""
-
-    key: str
-    data: bytes
-    channel: str = ""
-    """Where it is told as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shas:
-    """The scripts as Redis knows them."""
-
-    status: str
-    receipt: str
-    recall: str
-
-
-Item = ServiceState | Frozen | AuditEntry | Ack | Reject | ConfigNews | Answer | Level
 
 
 class Outbox:
@@ -121,15 +65,15 @@ class Outbox:
         """Publish a receipt as it is now. Steps on the way are no hurry: they leave with the next
         news, or shortly."""
         if receipt.status.final:
-            self._put(_frozen(receipt))
+            self._put(freeze(receipt))
         elif self._connected:
-            self._items.append(_frozen(receipt))
+            self._items.append(freeze(receipt))
             asyncio.get_running_loop().call_later(LINGER_S, self._wake.set)
 
     def recall(self, receipt: Receipt) -> None:
         """Publish an outcome of the past, unless Redis has a final receipt already."""
         if self._connected:
-            self._put(_frozen(receipt, only_open=True))
+            self._put(freeze(receipt, only_open=True))
 
     def audit(
         self,
@@ -247,7 +191,7 @@ class Outbox:
             self._connected = False
             self._idle.set()
 
-    async def _flush(self, redis: Redis, shas: "Shas") -> None:
+    async def _flush(self, redis: Redis, shas: Shas) -> None:
         batch = [self._items[i] for i in range(min(len(self._items), _BATCH))]
         pipe = redis.pipeline(transaction=False)
         newest = {i.id: i for i in batch if isinstance(i, Frozen) and not i.only_open}
@@ -255,7 +199,7 @@ class Outbox:
             # A receipt tells its whole history: of several in one batch the last one will do.
             # One that was read back from the journal tells less and stands for none of them.
             if not isinstance(item, Frozen) or item.only_open or newest[item.id] is item:
-                self._add(pipe, item, shas)
+                add(pipe, item, self._keys, shas)
         # An exception here leaves the batch queued: final receipts and audit are sent again.
         results = await pipe.execute(raise_on_error=False)
         for result in results:
@@ -263,54 +207,6 @@ class Outbox:
                 raise result
         for _ in batch:
             self._items.popleft()
-
-    def _add(self, pipe: Pipeline, item: Item, shas: "Shas") -> None:
-        keys = self._keys
-        if isinstance(item, ServiceState):
-            name = item.process_name
-            key, services = keys.service(name), keys.services
-            fields = orjson.dumps(item.to_hash())
-            pipe.evalsha(shas.status, 2, key, services, keys.status, item.to_json(), name, fields)
-        elif isinstance(item, Frozen):
-            sha = shas.recall if item.only_open else shas.receipt
-            ttl, channel, fields = str(RECEIPT_TTL_S), keys.command_results, item.fields
-            rest: tuple[str | bytes, ...] = (ttl, channel, item.announcement, fields, *item.counted)
-            pipe.evalsha(sha, 2, keys.command(item.id), keys.command_counts, *rest)
-        elif isinstance(item, AuditEntry):
-            pipe.xadd(keys.audit, item.to_hash(), maxlen=LENGTH, approximate=True)
-        elif isinstance(item, ConfigNews):
-            item.add_to(pipe, keys)
-        elif isinstance(item, Answer):
-            pipe.set(keys.answer(item.id), item.data, ex=ANSWER_TTL_S)
-        elif isinstance(item, Level):
-            pipe.set(item.key, item.data)
-            if item.channel:
-                pipe.publish(item.channel, item.data)
-        elif isinstance(item, Ack):
-            pipe.xack(item.stream, GROUP, item.entry_id)
-            if item.delete:
-                pipe.xdel(item.stream, item.entry_id)
-        else:
-            self._add_reject(pipe, item)
-
-    def _add_reject(self, pipe: Pipeline, item: Reject) -> None:
-        copy: dict[Any, Any] = {
-            "stream": item.stream,
-            "entry": item.entry_id,
-            "reason": item.reason,
-        }
-        for name, value in list(item.fields.items())[:20]:
-            if name != b"args":
-                copy[b"field:" + name[:64]] = value[:256]
-        rejected = self._keys.rejected
-        pipe.xadd(rejected, copy, maxlen=REJECTS_LENGTH, approximate=True)
-        pipe.xack(item.stream, GROUP, item.entry_id)
-        pipe.xdel(item.stream, item.entry_id)
-
-
-def _frozen(receipt: Receipt, *, only_open: bool = False) -> Frozen:
-    fields = orjson.dumps(receipt.to_hash())
-    return Frozen(receipt.id, fields, receipt.to_json(), counted(receipt), only_open)
 
 
 async def _members(redis: Redis, key: str) -> set[bytes]:
