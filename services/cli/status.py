@@ -12,7 +12,7 @@ from services.cli.client import AwayError, Client, UnavailableError
 from services.cli.roster import choose, of_interest, read_roster
 from services.cli.tables import Cell, Column, rich_table
 from services.cli.terminal import Terminal
-from services.cli.units import duration, seconds
+from services.cli.units import duration, seconds, when
 from shared.models.service import ServiceState
 from shared.states import ServiceStatus
 
@@ -25,7 +25,7 @@ COLUMNS: Final = (
 )
 STYLES: Final = {
     "running": "green", "waiting": "yellow", "starting": "yellow", "stopping": "yellow",
-    "stopped": "dim", "exited": "red", "failed": "bold red",
+    "completed": "green", "stopped": "dim", "exited": "red", "failed": "bold red",
     "healthy": "green", "degraded": "yellow", "unhealthy": "red",
 }  # fmt: skip
 
@@ -91,7 +91,7 @@ def pick(client: Client, names: list[str], *, every: bool) -> tuple[list[Service
 
 def row(state: ServiceState, now: float) -> list[Cell | str]:
     """The cells of one service."""
-    status, health = state.status.value, state.health if state.alive else ""
+    status, health = word(state), state.health if state.alive else ""
     return [
         state.process_name,
         Cell(status, STYLES.get(status, "")),
@@ -101,14 +101,19 @@ def row(state: ServiceState, now: float) -> list[Cell | str]:
     ]
 
 
+def word(state: ServiceState) -> str:
+    """Its status; `completed` for one that did what it is for and ended."""
+    return "completed" if state.completed else state.status.value
+
+
 def detail(state: ServiceState, now: float) -> str:
-    """What there is to know beyond the state: what it waits for, why it ended, restarts."""
+    """What there is to know beyond the state: waits, why it ended, restarts, the schedule."""
     said = []
     if state.waiting_for and state.status in {ServiceStatus.WAITING, ServiceStatus.STARTING}:
         said.append(f"for {state.waiting_for}")
     if state.status is ServiceStatus.RUNNING and state.health != "healthy":
         said.append(state.health_reason)
-    if state.status in {ServiceStatus.EXITED, ServiceStatus.FAILED}:
+    if state.status in {ServiceStatus.EXITED, ServiceStatus.FAILED} and not state.completed:
         said.append(state.exit_reason.removeprefix(f"{state.process_name} ") or _exit(state))
     restart = state.restart
     if restart.pending and restart.next_restart_time:
@@ -116,6 +121,9 @@ def detail(state: ServiceState, now: float) -> str:
     elif restart.restart_attempts:
         times = "restart" if restart.restart_attempts == 1 else "restarts"
         said.append(f"{restart.restart_attempts} {times}")
+    if state.next_run_at:
+        said.append(f"next run {when(state.next_run_at)}")
+    said.append(state.schedule_note)
     if not state.enabled and not state.alive:
         said.append("not enabled")
     return "; ".join(part for part in said if part)
@@ -123,7 +131,7 @@ def detail(state: ServiceState, now: float) -> str:
 
 def summary(chosen: Sequence[ServiceState], hidden: int) -> str:
     """`5 services: 4 running, 1 failed. 9 not enabled: --all shows them.`"""
-    counts = Counter(state.status.value for state in chosen)
+    counts = Counter(map(word, chosen))
     states = ", ".join(f"{counts[status]} {status}" for status in STYLES if counts[status])
     shown = f"{len(chosen)} service{'' if len(chosen) == 1 else 's'}"
     more = f" {hidden} not enabled: --all shows them." if hidden else ""
@@ -152,7 +160,7 @@ def _watch_plainly(
             last = text
             print(text, flush=True)
         for state in () if tree else chosen:
-            cells = [state.status.value, state.health if state.alive else "", state.exit_reason]
+            cells = [word(state), state.health if state.alive else "", state.exit_reason]
             if shown.get(state.process_name) != cells:
                 shown[state.process_name] = cells
                 words = " ".join(cell for cell in cells if cell)

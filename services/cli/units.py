@@ -15,7 +15,7 @@ def duration(seconds: float) -> str:
         count, rest = divmod(rest, size)
         if count or parts or unit == "s":
             parts.append(f"{count}{unit}")
-    return " ".join(part for part in parts[:2] if not part.startswith("0") or part == "0s")
+    return " ".join(part for part in parts[:2] if not part.startswith("0")) or "0s"
 
 
 def seconds(value: float) -> str:
