@@ -3,7 +3,19 @@
 import sys
 from importlib import import_module
 
-NAMES = ("start", "crash", "fifty", "chain", "core", "logs", "idle", "auth", "config", "cli")
+NAMES = (
+    "start",
+    "crash",
+    "fifty",
+    "chain",
+    "core",
+    "logs",
+    "idle",
+    "auth",
+    "config",
+    "cli",
+    "seerr",
+)
 
 
 def main() -> int:

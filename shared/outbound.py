@@ -7,6 +7,7 @@ address that it has is judged, and the connection goes to the address that was j
 
 import asyncio
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from types import TracebackType
@@ -40,6 +41,7 @@ _REFUSED_NETWORKS: Final = tuple(
         "ff00::/8",
     )
 )
+_PLAIN: Final = re.compile(r"[^\s\x00-\x1f\x7f]+")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -81,6 +83,8 @@ def check_url(url: str) -> str:
         RefusedTargetError: not http(s), no host, credentials, a query, or a refused address.
     """
     text = url.strip().rstrip("/")
+    if not _PLAIN.fullmatch(text):
+        raise RefusedTargetError("The URL cannot be read.")
     try:
         parsed = httpx.URL(text)
         port = parsed.port
@@ -88,9 +92,9 @@ def check_url(url: str) -> str:
         raise RefusedTargetError("The URL cannot be read.") from None
     if parsed.scheme not in {"http", "https"}:
         raise RefusedTargetError("The URL must begin with http:// or https://.")
-    if not parsed.host or port == 0:
+    if not parsed.host or (port is not None and not 0 < port < 65536):
         raise RefusedTargetError("The URL names no host.")
-    if parsed.userinfo or "@" in parsed.netloc.decode("ascii", "replace"):
+    if "@" in text:
         raise RefusedTargetError("The URL must not hold a user or a password.")
     if parsed.query or parsed.fragment:
         raise RefusedTargetError("The URL must not hold a query.")
@@ -237,6 +241,14 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 async def _judged_address(host: str, port: int) -> str:
     """Raises `RefusedTargetError`, or `OutboundError` when the name is unknown."""
+    try:
+        literal = ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        if is_refused(literal):
+            raise RefusedTargetError(f"{host} is not asked: it is no address of a service")
+        return host
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

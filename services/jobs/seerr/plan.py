@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Final
 
 from services.jobs.seerr.requests import (
-    APPROVED,
     DECLINED,
     GRANTED,
     Request,
@@ -217,14 +216,17 @@ def adoptable(
 ) -> Request | None:
     """The request of the subordinate that a duplicate was refused for: ours before, or anybody's.
 
-    One that stands for nothing yet is preferred; a declined one is none, for then it would not
-    have been refused.
+    One with all the seasons is preferred, then one that stands for nothing yet. One with some of
+    them will do: the rest is asked for in the next cycle. A declined one is none, for then it would
+    not have been refused.
     """
     taken = {copy.id for copy in copies}
     fits = [
         request
         for request in there
-        if fingerprint(request) == key and not request.declined and seasons <= request.seasons
+        if fingerprint(request) == key
+        and not request.declined
+        and (not seasons or seasons & request.seasons)
     ]
-    fits.sort(key=lambda r: (r.id in taken, r.status != APPROVED, r.id))
+    fits.sort(key=lambda r: (not seasons <= r.seasons, r.id in taken, r.id))
     return fits[0] if fits else None

@@ -207,6 +207,7 @@ class Round:
     async def _create(self, plan: TitlePlan, action: Action) -> None:
         request = action.request
         assert request is not None  # noqa: S101 - an action without a copy has one
+        seasons = action.seasons
         user = await self._user_of(request)
         body = create_body(request, action.seasons, self._options, user)
         try:
@@ -215,8 +216,9 @@ class Round:
             if error.status not in DUPLICATE:
                 raise
             made = await self._adopt(plan, action, error)
+            seasons &= made.seasons
             self.outcome.done["adopt"] += 1
-        copy = self._copy_of(plan, made, request, action.seasons)
+        copy = self._copy_of(plan, made, request, seasons)
         await self._keep(plan)  # before anything else can fail: it would be made twice
         if request.granted and copy.status not in GRANTED:
             copy.status = await self._client.set_status(copy.id, "approve")

@@ -268,11 +268,13 @@ async def _lease(bench: Bench) -> AsyncIterator[None]:
     """Held while a cycle runs. One that was killed holds it for at most 15 s."""
     redis, key = bench.redis, bench.keys.seerr_lease
     deadline = time.monotonic() + 2 * LEASE_MS / 1000
+    script = redis.register_script(LEASE_KEEP)
     while not await redis.set(key, bench.job, nx=True, px=LEASE_MS):
+        if await script(keys=[key], args=[bench.job, LEASE_MS]):
+            break  # our own, from an attempt that was killed
         if time.monotonic() > deadline:
             raise BusyError("Another Seerr sync is under way.")
         await asyncio.sleep(0.5)
-    script = redis.register_script(LEASE_KEEP)
 
     async def keep(owner: asyncio.Task[Any]) -> None:
         lost_at = time.monotonic() + LEASE_MS / 1000

@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 from jsonschema import Draft202012Validator
 
+from tests.support.connections import listening
 from tests.support.seerr.world import APPROVED, DECLINED, Refusal, SeerrWorld
 
 KEY: Final = "seerr-key-0123456789abcdef"
@@ -90,8 +91,6 @@ class FakeSeerr:
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             return
-        finally:
-            writer.close()
 
     async def _answer(
         self, method: str, target: str, headers: dict[str, str], body: bytes
@@ -177,16 +176,10 @@ class FakeSeerr:
 @asynccontextmanager
 async def serving(*fakes: FakeSeerr) -> AsyncIterator[None]:
     """Each on a free port of the loopback, in this loop."""
-    servers = []
-    try:
+    async with AsyncExitStack() as stack:
         for fake in fakes:
-            server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
-            fake.port = server.sockets[0].getsockname()[1]
-            servers.append(server)
+            fake.port = await stack.enter_async_context(listening(fake.serve))
         yield
-    finally:
-        for server in servers:
-            server.close()
 
 
 async def _read(

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 PENDING, APPROVED, DECLINED, FAILED, COMPLETED = 1, 2, 3, 4, 5
@@ -47,6 +48,7 @@ class SeerrWorld:
     def __post_init__(self) -> None:
         self._ids = itertools.count(self.first_id)
         self._ticks = itertools.count(1)
+        self._by_title: dict[tuple[str, int, bool], list[Item]] = {}
 
     def create(
         self,
@@ -59,7 +61,8 @@ class SeerrWorld:
         status: int | None = None,
     ) -> Item:
         """Refuses what Seerr refuses: a movie that is requested, a series without a new season."""
-        same = [item for item in self.items.values() if item.title == (media_type, tmdb_id, is4k)]
+        same = self._by_title.setdefault((media_type, tmdb_id, is4k), [])
+        same[:] = [item for item in same if item.id in self.items]
         alive = [item for item in same if item.status not in {DECLINED, COMPLETED}]
         if media_type == "movie" and alive:
             raise Refusal(409, "Request for this media already exists.")
@@ -74,6 +77,7 @@ class SeerrWorld:
         if status is not None:
             item.status = status
         self.items[item.id] = item
+        same.append(item)
         self.touch(item)
         return item
 
@@ -99,7 +103,7 @@ class SeerrWorld:
 
     def page(self, take: int, skip: int) -> dict[str, Any]:
         """The latest change first."""
-        ordered = sorted(self.items.values(), key=lambda item: -item.modified)
+        ordered = sorted(self.items.values(), key=attrgetter("modified"), reverse=True)
         shown = ordered[skip : skip + take]
         return {
             "pageInfo": {
