@@ -120,12 +120,23 @@ class JobDesk:
             raise UnknownJobError(f"No job has the id '{name}'.")
         return job
 
+    def _fetch_all(self, ids: list[str]) -> list[Job]:
+        """Those that can be read, at once where all can."""
+        options: dict[str, Any] = {"connection": self._redis, "serializer": JSONSerializer}
+        try:
+            return [job for job in Job.fetch_many(ids, **options) if job is not None]
+        except (NoSuchJobError, ValueError):
+            found = []
+            for name in ids:
+                with suppress(NoSuchJobError, ValueError):
+                    found.append(Job.fetch(name, **options))
+            return found
+
     def _overview(self, limit: int, wanted: JobStatus | None) -> dict[str, Any]:
         ids: set[str] = set()
         for name in QUEUES:
             ids.update(_ids(self._queue(name)))
-        found = Job.fetch_many(sorted(ids), connection=self._redis, serializer=JSONSerializer)
-        shown = [self._shown(job) for job in found if job is not None]
+        shown = [self._shown(job) for job in self._fetch_all(sorted(ids))]
         shown = [entry for entry in shown if wanted is None or entry["status"] == wanted]
         shown.sort(key=lambda entry: entry["started_at"] or entry["queued_at"] or 0.0, reverse=True)
         return {
@@ -203,7 +214,11 @@ class JobDesk:
             )
         spec = SPECS[kind]
         queue = self._queue(spec.queue)
-        waiting = next((name for name in queue.get_job_ids() if kind_of(name) is kind), None)
+        names = (
+            entry.decode("utf-8", "replace")
+            for entry in cast("list[bytes]", self._redis.lrange(queue.key, 0, -1))
+        )
+        waiting = next((name for name in names if kind_of(name) is kind), None)
         if waiting is not None:
             return waiting
         name = job_id(self._keys, kind, f"asked-{time.time_ns() // 1_000_000}")
@@ -249,16 +264,24 @@ class JobDesk:
 
 
 def _ids(queue: Queue) -> Iterable[str]:
-    """Of every job that waits or runs, and the youngest of those that ended."""
-    yield from queue.get_job_ids()
-    yield from queue.started_job_registry.get_job_ids(cleanup=False)
-    yield from queue.scheduled_job_registry.get_job_ids(cleanup=False)
-    for registry in (
-        queue.finished_job_registry,
-        queue.failed_job_registry,
-        queue.canceled_job_registry,
-    ):
-        yield from registry.get_job_ids(0, ENDED_SHOWN - 1, desc=True, cleanup=False)
+    """Of every job that waits or runs, and the youngest of those that ended; garbage left out."""
+    redis = queue.connection
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.lrange(queue.key, 0, -1)
+        pipe.zrange(queue.started_job_registry.key, 0, -1)
+        pipe.zrange(queue.scheduled_job_registry.key, 0, -1)
+        for registry in (
+            queue.finished_job_registry,
+            queue.failed_job_registry,
+            queue.canceled_job_registry,
+        ):
+            pipe.zrange(registry.key, 0, ENDED_SHOWN - 1, desc=True)
+        entries = [entry for part in pipe.execute() for entry in part]
+    for entry in entries:
+        # One that runs stands there with the id of its execution.
+        name = entry.decode("utf-8", "replace").partition(":")[0]
+        if ID_PATTERN.fullmatch(name):
+            yield name
 
 
 def _epoch(moment: datetime | None) -> float | None:

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from services.jobs.config import ConfigWatch
 from services.jobs.recover import Recovery
 from services.jobs.schedule import Schedule, move_due_retries
+from services.jobs.sweep import sweep
 from services.jobs.workers import Workers
 from shared.bus.client import blocking_client
 from shared.bus.jobs import NewsWriter, live_programs
@@ -102,7 +103,8 @@ class Keeper:
         self._config.look(scheduling=self._scheduling)
         if not self._looked:
             # Whoever held the lock on this directory before is gone, and its workers with it.
-            self._requeue(self._is_predecessor)
+            self._sweep()
+            self._requeue(self._is_gone)
             self._looked = True
         if not self._scheduling:
             return
@@ -110,6 +112,7 @@ class Keeper:
         self._schedule.turn(now)
         if time.monotonic() - self._corrected > CORRECT_EVERY_S:
             self._corrected = time.monotonic()
+            self._sweep()
             self._requeue_of_lost_programs(now)
             self._recovery.correct_news()
 
@@ -148,8 +151,14 @@ class Keeper:
             if not live_programs({program: raw[program]}, now - FORGET_PROGRAM_S):
                 self._redis.hdel(self._keys.jobs_programs, program)
 
-    def _is_predecessor(self, worker: str) -> bool:
-        return worker.startswith(f"{self._place}-") and not worker.startswith(f"{self.program}-")
+    def _is_gone(self, worker: str) -> bool:
+        """A worker of this directory that is none of those that run."""
+        running = {slot.name for slot in self._workers.running}
+        return worker.startswith(f"{self._place}-") and worker not in running
+
+    def _sweep(self) -> None:
+        for queue in QUEUES:
+            sweep(self._redis, self._keys, queue)
 
     def _requeue(self, is_dead: Callable[[str], bool]) -> None:
         for queue in QUEUES:
@@ -197,6 +206,9 @@ class Keeper:
             if not self._away:
                 _log.warning("Redis does not answer, nothing is scheduled: %s", error)
             self._away, self._looked, self._scheduling = True, False, False
+        except Exception:  # noqa: BLE001 - whatever stands in Redis, the workers are looked after
+            _log.exception("The schedule was not looked after; it is tried again")
+            self._looked = False
         else:
             if self._away and action == self._turn:
                 _log.info("Redis is back.")

@@ -19,11 +19,12 @@ from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from services.jobs.job import AllowedJob, Function
+from services.jobs.sweep import sweep
 from shared.bus.client import blocking_client
 from shared.bus.jobs import NewsWriter
 from shared.bus.keys import Keys
 from shared.bus.log_level import obey
-from shared.jobs import JobStatus, queue_name
+from shared.jobs import JobStatus, kind_of, queue_name
 from shared.redaction import redact_text
 from shared.settings import Settings
 
@@ -113,9 +114,10 @@ class JobWorker(Worker):
             _log.debug("the log level could not be read: %s", error)
 
     def _tell(self, job: Job, status: JobStatus, text: str = "") -> None:
+        kind = kind_of(job.id) or "unknown"
         try:
-            self._news.tell(job.id, str(job.func_name)[:80], status, text=text[:500])
-            self.connection.hincrby(self._counters, f"{status}:{str(job.func_name)[:80]}", 1)
+            self._news.tell(job.id, kind, status, text=text[:500])
+            self.connection.hincrby(self._counters, f"{status}:{kind}", 1)
         except (RedisError, OSError) as error:
             _log.debug("news of %s was not told: %s", job.id, error)
 
@@ -136,6 +138,7 @@ def run_worker(
         queue_name(keys, queue), connection=redis, job_class=job_class, serializer=JSONSerializer
     )
     try:
+        sweep(redis, keys, queue)
         JobWorker(rq_queue, name, job_class, settings).work(logging_level=None)
     except (RedisError, OSError) as error:
         _log.warning("worker %s ends: Redis: %s", name, error)

@@ -118,6 +118,22 @@ def test_what_redis_says_cannot_choose_the_code_that_runs(jobs: JobsProcess) -> 
     jobs.wait_status(after, "finished")
 
 
+def test_garbage_in_rqs_keys_stops_nobody(jobs: JobsProcess) -> None:
+    queue, wip = f"rq:queue:{queue_name(jobs.keys, LONG)}", f"rq:wip:{queue_name(jobs.keys, LONG)}"
+    jobs.redis.rpush(queue, b"\xff\xfe", "a b", "no-such-job")
+    jobs.redis.rpush(f"{queue}:intermediate", b"\xff")
+    jobs.redis.zadd(wip, {b"\xff": 1, b"no-colon": 1, b"a:b": 1})
+    jobs.redis.zadd(f"rq:scheduled:{queue_name(jobs.keys, LONG)}", {b"\xff": 1})
+    jobs.redis.set(f"rq:failed:{queue_name(jobs.keys, LONG)}", "no set")
+    jobs.redis.hset(jobs.keys.jobs_open, "x", "{")
+    jobs.redis.hset(jobs.keys.jobs_programs, "x", "[")
+    jobs.let_go()
+    name = jobs.enqueue(Kind.LOG_RETENTION)
+    jobs.wait_status(name, "finished", timeout=30)
+    failing = jobs.enqueue(Kind.CONFIG_SNAPSHOT, retries=[])  # the stand-in has no such job
+    jobs.wait_status(failing, "failed", timeout=30)
+
+
 def test_of_two_programs_one_schedules_and_the_other_takes_over(make_jobs: MakeJobs) -> None:
     first, second = make_jobs("one"), make_jobs("two")
     first.start()

@@ -9,7 +9,17 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from redis.exceptions import RedisError
 
-from services.api.exposition import commands, host, jobs, logs, programs, redis, services, sockets
+from services.api.exposition import (
+    commands,
+    host,
+    jobs,
+    logs,
+    programs,
+    redis,
+    seerr,
+    services,
+    sockets,
+)
 from services.api.exposition.families import gauge
 from services.api.exposition.sources import Collector, Sources
 
@@ -24,6 +34,7 @@ COLLECTORS: Final[tuple[Collector, ...]] = (
     logs.collect,
     sockets.collect,
     jobs.collect,
+    seerr.collect,
     redis.collect,
 )
 """A new topic is a new file, and a line here."""

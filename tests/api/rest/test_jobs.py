@@ -117,6 +117,20 @@ async def test_unknown_jobs(api: Api, name: str) -> None:
         assert isinstance(answer.json()["detail"], str)
 
 
+async def test_garbage_in_rqs_keys_is_no_500(api: Api, redis_url: str) -> None:
+    with blocking_client(redis_url, "test") as redis:
+        redis.rpush("rq:queue:dumb:long", b"\xff", "a b", "bad", "worse", "none")
+        redis.hset("rq:job:bad", mapping={"origin": "dumb:long", "data": b"\x00"})
+        redis.hset("rq:job:worse", mapping={"origin": "dumb:long", "timeout": "soon"})
+        answer = await api.http.get("/jobs")
+        assert [job["id"] for job in answer.json()["jobs"]] == ["bad"]
+        for name, code in (("bad", 200), ("worse", 404), ("none", 404)):
+            assert (await api.http.get(f"/jobs/{name}")).status_code == code
+        redis.delete("rq:queue:dumb:long")
+        redis.set("rq:queue:dumb:long", "text")
+        assert (await api.http.get("/jobs")).status_code == 503
+
+
 async def test_without_a_jobs_program_the_list_is_there_and_empty(api: Api) -> None:
     tree = (await api.http.get("/jobs")).json()
     assert (tree["programs"], tree["jobs"]) == ([], [])

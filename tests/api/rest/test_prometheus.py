@@ -55,6 +55,12 @@ async def told(supervisor: ScriptedSupervisor) -> ScriptedSupervisor:
         mapping={"samples": 3, "sample_wall_s": 0.01, "sample_cpu_s": 0.005, "sampled_at": 9.5},
     )
     await redis.hset(keys.jobs_counters, mapping={"finished:snapshot": 4, "odd": 1})
+    await redis.hset(
+        keys.seerr_counters,
+        mapping={"create:http://s": 5, "failed:http://s": 2, "cycles:done": 6, "odd": "x"},
+    )
+    await redis.hset(keys.seerr_meta, "synced", orjson.dumps({"http://s": 7}))
+    await redis.hset(keys.seerr_failed, "movie:1:False||http://s", "{}")
     await redis.hset(keys.logmeta("Web Server"), mapping={"size": 70, "lines": 7, "lost": 1})
     await redis.hset(
         keys.command_counts,
@@ -113,6 +119,11 @@ async def test_every_topic_is_there(
         ("dumb_redis_group_lag", ("supervisor", keys.triggers)): 1,
         ("dumb_redis_group_pending", ("supervisor", keys.triggers)): 0,
         ("dumb_jobs_total", ("snapshot", "finished")): 4,
+        ("dumb_seerr_requests_total", ("create", "http://s")): 5,
+        ("dumb_seerr_failures_total", ("http://s",)): 2,
+        ("dumb_seerr_cycles_total", ()): 6,
+        ("dumb_seerr_titles", ("http://s",)): 7,
+        ("dumb_seerr_titles_failed", ("http://s",)): 1,
         ("dumb_supervisor_up", ()): 1,
         ("dumb_collector_up", ()): 1,
         ("dumb_collector_samples_total", ()): 3,
