@@ -110,8 +110,8 @@ class StartCore:
         plan = run.plan = found[-1]
         if step.record is not None:
             run.version = step.record.version
-            changes = "; ".join(plan.notes) or "options were set"
-            run.tell(f"the configuration was saved as version {run.version}: {changes}")
+            words = "; ".join(plan.notes) or "no service was added or enabled"
+            run.tell(f"the configuration is saved as version {run.version}: {words}")
         return plan
 
     def _order(self, plan: Plan) -> dict[str, set[str]]:

@@ -104,3 +104,12 @@ async def test_who_does_not_wait_gets_a_receipt(api: Api) -> None:
     assert (answer.status_code, answer.json()["action"]) == (202, "start-core")
     receipt = (await api.http.get(answer.headers["location"])).json()
     assert receipt["id"] == answer.json()["id"]
+
+
+async def test_a_key_belongs_to_one_body(api: Api, supervisor: ScriptedSupervisor) -> None:
+    headers = {"idempotency-key": "wizard-1"}
+    for expected, name in ((200, "sonarr"), (200, "sonarr"), (422, "radarr")):
+        body = {"core_services": [{"name": name}]}
+        answer = await api.http.post(PATH, json=body, headers=headers)
+        assert answer.status_code == expected
+    assert len(supervisor.seen) == 1
