@@ -219,15 +219,18 @@ FORM: Final[dict[str, Schema]] = {
         "properties": _SCHEDULE,
         "items": {"type": "object", "required": ["cron"], "properties": _SCHEDULE},
     },
-    # What a word means is enforced where the other services are known (dependencies.py): a wrong
-    # one keeps its own service down, and no other.
+    # Enforced where the other services are known (dependencies.py), and therefore in words that
+    # conform.py leaves alone: a wrong one keeps its own service down, and no other.
     "depends_on": {
-        "type": ["object", "null"],
-        "additionalProperties": {
-            "oneOf": [
-                {"const": word} for word in ("ready", "started", "healthy", "completed", None)
-            ],
-        },
+        "oneOf": [
+            {
+                "type": "object",
+                "additionalProperties": {
+                    "enum": ["ready", "started", "healthy", "completed", None],
+                },
+            },
+            {"type": "null"},
+        ],
         "default": {},
         "description": "Services that it needs by process name, and what they must have reached",
     },

@@ -56,10 +56,12 @@ def test_a_boot_starts_each_service_when_what_it_needs_is_ready(make: Make, port
         gated_port("db", port, enabled=True),
     )
     boss.wait_status("alone", "running")
-    assert boss.wait_status("back", "waiting")["waiting_for"] == f"db: port {port}"
-    assert boss.wait_status("front", "waiting")["waiting_for"] == "back: waiting"
+    for name, what in (("back", f"db: port {port}"), ("front", "back: waiting")):
+        wait_until_sync(lambda n=name, w=what: boss.service(n).get("waiting_for") == w, what=what)  # type: ignore[misc]
+        assert boss.service(name)["status"] == "waiting"
+    line = f"1/4 ready, waiting for db: port {port}"
+    wait_until_sync(lambda: startup(boss).get("reason", "").startswith(line), what=line)
     assert startup(boss)["phase"] == "starting_services"
-    assert startup(boss)["reason"].startswith(f"1/4 ready, waiting for db: port {port}")
     boss.open_gate("db")
     told = wait_phase(boss, "ready")
     assert told["expected_services"] == ["DUMB API", "alone", "back", "db", "front"]
@@ -145,13 +147,15 @@ def test_a_bad_dependency_keeps_one_service_down_and_no_other(make: Make) -> Non
         service("one", enabled=True, depends_on={"nobody": "ready"}),
         service("two", enabled=True, depends_on={"three": "ready"}),
         service("three", enabled=True, depends_on={"two": "ready"}),
+        service("four", enabled=True, depends_on=["good"]),
+        service("five", enabled=True, depends_on={"good": 5}),
         service("good", enabled=True),
     )
     failures = wait_phase(boss, "degraded")["failures"]
     why = "'one' is not started: key0.depends_on.nobody: no service is named 'nobody'"
     assert failures["one"].startswith(why)
     assert "makes a cycle: two → three → two" in failures["two"]
-    assert set(failures) == {"one", "two", "three"}
+    assert set(failures) == {"one", "two", "three", "four", "five"}
     assert boss.service("good")["status"] == "running"
 
 
