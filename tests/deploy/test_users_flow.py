@@ -38,6 +38,7 @@ def test_nothing_that_the_programs_need_is_refused(running: Running, acl_redis: 
     _streams(acl_redis, http)
     for path in PATHS:
         ok(http.get(path))
+    assert http.get("/metrics/prometheus").status_code == 200
     assert status(http) == "running"
     ok(http.post("/process/stop-service", json={"process_name": WEB}))
     wait_until_sync(lambda: ok(http.get("/jobs"))["programs"], what="a jobs program")
