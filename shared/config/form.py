@@ -274,7 +274,13 @@ FORM: Final[dict[str, Schema]] = {
     "clear_on_update": _boolean("Empty the directory before an update"),
     "exclude_dirs": _list("Directories that an update leaves alone", _TEXTS),
     "symlink_backup_enabled": _boolean("Back up symbolic links on a schedule"),
-    "symlink_backup_interval": _whole("Between two backups", 0, unit="h", default=168),
+    "symlink_backup_interval": {
+        "type": ["number", "null"],
+        "minimum": 0,
+        "default": 168,
+        "unit": "h",
+        "description": "Between two backups",
+    },
     "symlink_backup_start_time": _text("Time of the first backup", "04:00", pattern=_TIME),
     "symlink_backup_path": _text("File of a backup; may hold {timestamp} and the like"),
     "symlink_backup_include_broken": _boolean("Back up broken links too", True),
@@ -306,7 +312,12 @@ FORM: Final[dict[str, Schema]] = {
     "dbrepair": _object("Settings of the Plex database repair"),
     "notifier": _object("Authelia's notifier"),
     "entrypoints": _object("Traefik's entry points"),
-    "origins": _list("Web pages that may use the API", {"type": "string", "format": "uri"}),
+    "origins": {
+        "type": ["array", "string"],
+        "items": {"type": "string", "format": "uri"},
+        "default": [],
+        "description": "Web pages that may use the API",
+    },
 }
 
 

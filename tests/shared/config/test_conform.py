@@ -91,6 +91,6 @@ def test_null_is_missing_and_unknown_keys_are_free() -> None:
     tree: Any = {
         "tz": None,
         "plex": {"port": None, "mine": [{}]},
-        "dumb": {"auto_restart": {"x": 1}},
+        "dumb": {"auto_restart": {"x": 1}, "frontend": {"origins": "http://nas.lan"}},
     }
     assert list(misfits(tree, config_schema())) == []
