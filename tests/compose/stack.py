@@ -40,7 +40,6 @@ class Stack:
             check=True,
             capture_output=True,
         )
-        (self.secrets / "prometheus_token").write_text("none")
         override = self.directory / "override.yml"
         text = OVERRIDE.format()
         text += "".join(

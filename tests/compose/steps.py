@@ -245,6 +245,15 @@ def the_supervisor_container_is_made_anew(stack: Stack) -> str:
     return "services, lines and metrics are back"
 
 
+def the_command_line_in_the_container(stack: Stack) -> str:
+    token = f"DUMB_TOKEN={stack.token}"
+    said = docker(
+        "exec", "-e", token, stack.compose.id("supervisor"), "dumb", "doctor", check=False
+    )
+    expect("Everything is well." in said, said[-800:])
+    return "`dumb doctor`: everything is well"
+
+
 def it_comes_back_from_its_volumes(stack: Stack) -> str:
     stack.post("/config", {"updates": {"tz": "Europe/Lisbon"}})
     last = stack.log().strip().splitlines()[-1]
@@ -379,6 +388,7 @@ STEPS: Final[list[tuple[str, Step]]] = [
     ("redis is restarted", redis_restarts),
     ("the supervisor's container is restarted", the_supervisor_container_restarts),
     ("the supervisor's container is made anew", the_supervisor_container_is_made_anew),
+    ("the command line in the container", the_command_line_in_the_container),
     ("torn down and brought up again", it_comes_back_from_its_volumes),
     ("root mode", root_mode_gives_services_their_users),
     ("what somebody got wrong", what_is_wrong_is_said),
