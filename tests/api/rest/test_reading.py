@@ -261,3 +261,14 @@ async def test_no_usable_config_is_a_503(
     assert (await api.post("start", "Web Server")).status_code == 200
     await supervisor.publish_config(CONFIG, version=10)
     assert (await api.http.get("/config")).status_code == 200
+
+
+async def test_a_schedule_is_shown_where_there_is_one(
+    api: Api, supervisor: ScriptedSupervisor
+) -> None:
+    query = {"process_name": "Web Server", "include_health": "yes"}
+    assert "schedule" not in await _get(api, "/process/service-status", **query)
+    await supervisor.bus.running("Web Server", next_run_at=1790000000.0, schedule_note="why")
+    shown = await _get(api, "/process/service-status", **query)
+    assert shown["schedule"] == {"next_run_at": 1790000000.0, "note": "why"}
+    assert "schedule" not in await _get(api, "/process/service-status", process_name="Web Server")
