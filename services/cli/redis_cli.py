@@ -1,12 +1,17 @@
 """`dumb redis-cli ARGS`: a client on the Redis in use."""
 
 import os
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from shared.errors import DumbError
 from shared.redis_tools import in_wheel, on_path
 from shared.redis_url import RedisAddress, parse_redis_url
 from shared.settings import Settings
+
+TLS_OPTIONS: Final = {
+    "ssl_ca_certs": "--cacert", "ssl_certfile": "--cert", "ssl_keyfile": "--key",
+}  # fmt: skip
+"""Options of redis-py's URLs, and what redis-cli calls them."""
 
 
 def redis_cli(settings: Settings, arguments: list[str]) -> NoReturn:
@@ -42,4 +47,7 @@ def login_options(address: RedisAddress) -> list[str]:
         options += ["--user", address.user or "default"]
     if address.tls:
         options.append("--tls")
+        for name, option in TLS_OPTIONS.items():
+            if name in address.options:
+                options += [option, address.options[name]]
     return [*options, "-n", str(address.db)] if address.db else options

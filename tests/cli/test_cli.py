@@ -2,9 +2,11 @@
 
 import http.server
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,12 +19,13 @@ from shared.exits import Exit
 from shared.redis_url import RedisAddress, parse_redis_url
 from shared.version import VERSION
 from tests.support.redis_server import free_port
+from tests.support.tls import Authority, Certificate
 
 DUMB = Path(__file__).resolve().parents[2] / "dumb"
 
 
-@pytest.fixture
-def odd_server() -> Iterator[int]:
+@contextmanager
+def odd_server(tls: Certificate | None = None) -> Iterator[int]:
     """Something that speaks HTTP and is not our API; its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,11 +41,17 @@ def odd_server() -> Iterator[int]:
             """Quiet."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls.cert, tls.key)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def environ(home: Path, port: int) -> dict[str, str]:
@@ -56,10 +65,10 @@ def environ(home: Path, port: int) -> dict[str, str]:
     }
 
 
-def dumb(home: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+def dumb(home: Path, port: int, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(DUMB), *arguments],
-        env=environ(home, port),
+        env=environ(home, port) | env,
         cwd="/",
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -69,14 +78,26 @@ def dumb(home: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_what_answers_is_not_the_api(tmp_path: Path, odd_server: int) -> None:
-    done = dumb(tmp_path, odd_server, "status")
-    assert (done.returncode, done.stderr) == (1, "<html>Bad gateway\n")
-    with (
-        Client(f"http://127.0.0.1:{odd_server}", TokenCredentials()) as client,
-        pytest.raises(AwayError, match="is not this project's API"),
-    ):
-        client.get("/logs")
+def test_what_answers_is_not_the_api(tmp_path: Path) -> None:
+    with odd_server() as port:
+        done = dumb(tmp_path, port, "status")
+        assert (done.returncode, done.stderr) == (1, "<html>Bad gateway\n")
+        with (
+            Client(f"http://127.0.0.1:{port}", TokenCredentials()) as client,
+            pytest.raises(AwayError, match="is not this project's API"),
+        ):
+            client.get("/logs")
+
+
+def test_https_asks_who_is_trusted(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca", "A Test's Own")
+    with odd_server(authority.issue("api")) as port:
+        url = f"https://127.0.0.1:{port}"
+        strange = dumb(tmp_path, 1, "--url", url, "status")
+        assert strange.returncode == Exit.UNAVAILABLE
+        assert "certificate verify failed" in strange.stderr
+        known = {"SSL_CERT_FILE": str(authority.own.cert)}
+        assert dumb(tmp_path, 1, "--url", url, "status", **known).stderr == "<html>Bad gateway\n"
 
 
 def test_an_api_that_is_away_is_an_exit_code_of_its_own(tmp_path: Path) -> None:
@@ -111,6 +132,8 @@ def test_the_password_is_no_argument() -> None:
     assert login_options(address) == (
         ["-h", "h", "-p", "7000", "--user", "ann", "--tls", "-n", "2"]
     )
+    secured = RedisAddress(tls=True).with_secrets("", {"ssl_ca_certs": "/ca", "ssl_keyfile": "/k"})
+    assert login_options(secured)[4:] == ["--tls", "--cacert", "/ca", "--key", "/k"]
     assert login_options(RedisAddress(path="/run/r.sock")) == ["-s", "/run/r.sock"]
 
 
