@@ -127,12 +127,22 @@ class Client:
             return self._http.request(method, f"{self.base}{path}", **more)
         except UnicodeEncodeError as error:
             raise DumbError("What was typed holds bytes that are no text.") from error
-        except (self._httpx.HTTPError, self._httpx.InvalidURL) as error:
+        except (self._httpx.ReadError, self._httpx.RemoteProtocolError) as error:
+            if method == "GET":
+                raise self._away(error) from error
             raise AwayError(
-                f"The API does not answer at {self.base} ({_words(error)}): start it with "
-                "`make run` or `dumb up`, or set DUMB_API_URL, DUMB_HOME or "
-                "DUMB_API_SERVICE_PORT to the one that runs."
+                f"The API at {self.base} was lost before it answered ({_words(error)}). Whether "
+                "it was done is not known: `dumb commands list` shows it."
             ) from error
+        except (self._httpx.HTTPError, self._httpx.InvalidURL) as error:
+            raise self._away(error) from error
+
+    def _away(self, error: Exception) -> AwayError:
+        return AwayError(
+            f"The API does not answer at {self.base} ({_words(error)}): start it with `make run` "
+            "or `dumb up`, or set DUMB_API_URL, DUMB_HOME or DUMB_API_SERVICE_PORT to the one "
+            "that runs."
+        )
 
     def _refused(self, status: int, body: bytes) -> RefusedError:
         detail = _detail(body, status)

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import socket
 import ssl
 import subprocess
 import threading
@@ -87,6 +88,23 @@ def test_what_answers_is_not_the_api(tmp_path: Path) -> None:
             pytest.raises(AwayError, match="is not this project's API"),
         ):
             client.get("/logs")
+
+
+def test_an_answer_that_is_lost() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            connection, _ = listening.accept()
+            connection.recv(65536)
+            connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with (
+            Client(url, TokenCredentials()) as client,
+            pytest.raises(AwayError, match="Whether it was done is not known"),
+        ):
+            client.post("/process/restart-service", {"process_name": "Files"})
 
 
 def test_https_asks_who_is_trusted(tmp_path: Path) -> None:

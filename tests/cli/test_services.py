@@ -89,20 +89,6 @@ def test_all_of_them(rig: Rig) -> None:
     assert {"Web Server: started", "Talker: started"} <= set(started)
 
 
-def test_waiting_survives_an_api_that_is_killed(rig: Rig) -> None:
-    rig.says("start", "Stubborn")
-    with subprocess.Popen(
-        [str(DUMB), "stop", "Stubborn"], env=rig.environ(), stdout=subprocess.PIPE, text=True
-    ) as stopping:
-        wait_until_sync(lambda: rig.supervisor.service("Stubborn")["status"] == "stopping")
-        rig.kill_api()
-        rig.supervisor.wait_status("Stubborn", "stopped")
-        rig.start_api()
-        assert stopping.wait(30) == 0
-        assert stopping.stdout is not None
-        assert stopping.stdout.read().startswith("Stubborn: stopped in ")
-
-
 def test_watching_in_a_pipe_prints_what_changes(rig: Rig) -> None:
     with subprocess.Popen(
         [str(DUMB), "status", "-w", "--interval", "0.2", "Web Server"],

@@ -45,6 +45,17 @@ def test_steps_are_shown_while_waiting(rig: Rig) -> None:
         assert screen.end() == 0
 
 
+def test_waiting_survives_an_api_that_is_killed(rig: Rig) -> None:
+    rig.says("start", "Stubborn")
+    with OnTerminal(rig, "stop", "Stubborn") as screen:
+        screen.until("SIGTERM sent")
+        rig.kill_api()
+        rig.supervisor.wait_status("Stubborn", "stopped")
+        rig.start_api()
+        screen.until(r"Stubborn: stopped in \d\.\d s")
+        assert screen.end() == 0
+
+
 def test_an_interrupted_wait_says_how_to_go_on(rig: Rig) -> None:
     rig.says("start", "Stubborn")
     with OnTerminal(rig, "stop", "Stubborn") as screen:
