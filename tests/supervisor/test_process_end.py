@@ -140,7 +140,8 @@ def test_services_run_without_any_redis(make: Make) -> None:
     url = f"redis://127.0.0.1:{free_port()}/0"
     boss = make(shell("web", "touch up; exec sleep 1000", enabled=True), url=url)
     boss.start(ready=False)
-    boss.wait_file("web", "up")
+    boss.wait_file("web", "up")  # it may be quicker than the record of its pid
+    wait_until_sync(lambda: boss.journalled()["web"]["process"]["pid"], what="the pid on record")
     pid = boss.journalled()["web"]["process"]["pid"]
     assert not gone(pid)
     assert boss.stop() == 0
