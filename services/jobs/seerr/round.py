@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 from services.jobs.seerr.client import (
     LimitedError,
@@ -135,9 +135,12 @@ class Round:
         return self.outcome
 
     async def _begin(self) -> None:
-        if not await self._client.wait_ready():
-            raise _Over("it does not answer")
-        await self._over_when(self._client.check_key())
+        try:
+            if not await self._client.wait_ready():
+                raise _Over("it does not answer")
+            await self._client.check_key()
+        except SeerrError as error:
+            self._end(error)
 
     async def _all(self, work: list[TitlePlan], progress: Callable[[int], None]) -> None:
         waiting = iter(work)
@@ -286,13 +289,7 @@ class Round:
         )
         await self._save(plan.fingerprint, self._label)
 
-    async def _over_when(self, check: Awaitable[None]) -> None:
-        try:
-            await check
-        except SeerrError as error:
-            self._end(error)
-
-    def _end(self, error: SeerrError) -> None:
+    def _end(self, error: SeerrError) -> NoReturn:
         if isinstance(error, LimitedError):
             self.outcome.retry_at = time.time() + error.seconds
         raise _Over(str(error)) from None

@@ -18,7 +18,7 @@ from services.jobs.seerr.client import Place, SeerrClient, SeerrError, TroubleEr
 from services.jobs.seerr.places import NoPlaceError, resolve
 from services.jobs.seerr.plan import TitlePlan, Verb, World
 from services.jobs.seerr.roles import Roles
-from services.jobs.seerr.round import Outcome, Round
+from services.jobs.seerr.round import AT_ONCE, Outcome, Round
 from services.jobs.seerr.state import SEPARATOR, SyncState, iso
 from services.jobs.seerr.store import Store
 from shared.bus.keys import Keys
@@ -30,6 +30,7 @@ LEASE_MS: Final = 15_000
 RENEW_S: Final = 4.0
 CYCLE_S: Final = 780.0
 """Less than the job's own limit: what does not fit is left to the next cycle, in order."""
+LONGEST_S: Final = 840.0
 SHOWN: Final = 500
 """Titles that a dry run names, of each kind and subordinate."""
 
@@ -40,6 +41,12 @@ class BusyError(DumbError):
     """Another cycle is under way."""
 
     code = "seerr_busy"
+
+
+class TooSlowError(DumbError):
+    """A cycle did not come to its end."""
+
+    code = "seerr_too_slow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,18 @@ async def run_cycle(roles: Roles, bench: Bench) -> dict[str, Any]:
 
     Raises:
         BusyError: another cycle is under way, and has been for as long as this one could wait.
+        TooSlowError: the primary needs longer for its list than a cycle may take.
         redis.exceptions.RedisError, OSError: Redis went away; the next cycle goes on from there.
     """
-    async with _lease(bench), Outbound(connections=4 * len(roles.subordinates) + 4) as http:
-        cycle = _Cycle(roles, bench, http)
-        result = await cycle.run()
+    connections = AT_ONCE * (len(roles.subordinates) + 1)
+    async with _lease(bench), Outbound(connections) as http:
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                result = await _Cycle(roles, bench, http).run()
+        except TimeoutError:
+            raise TooSlowError(
+                f"The cycle was not over after {LONGEST_S:g} s: the primary answers too slowly."
+            ) from None
     bench.log.info("Seerr sync: %s", _in_words(result))
     return result
 
@@ -217,7 +231,7 @@ class _Cycle:
         return True
 
     async def _forget(self, state: SyncState, world: World) -> None:
-        """Failures of titles that neither side has, and what removed subordinates had of them."""
+        """Failures of removed subordinates and of titles that neither side has; copies likewise."""
         labels = {source.label for source in self._roles.subordinates}
         for fingerprint in [fp for fp in state.copies if fp not in world.titles]:
             for label in set(state.copies.get(fingerprint, {})) - labels:
@@ -228,7 +242,8 @@ class _Cycle:
         gone = []
         for name in state.failures:
             fingerprint, _, label = name.partition(SEPARATOR)
-            if fingerprint not in world.titles and not state.of(label, fingerprint):
+            known = fingerprint in world.titles or state.of(label, fingerprint)
+            if label not in labels or not known:
                 gone.append(name)
         for name in gone:
             del state.failures[name]
