@@ -171,7 +171,8 @@ class JobDesk:
                         "title": spec.title,
                         "rule": rule,
                         "next_at": tree.get("next_at") or None,
-                        "last_at": tree.get("last_at") or None,
+                        # Of what never ran it is when the counting began.
+                        "last_at": (tree.get("last_id") and tree.get("last_at")) or None,
                         "last_id": tree.get("last_id") or None,
                     }
                 )

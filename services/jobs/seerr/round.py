@@ -80,6 +80,8 @@ class Round:
         self.outcome = Outcome()
         self.plans: list[TitlePlan] = []
         """What `plan` found to do."""
+        self._settled: list[str] = []
+        """Titles that failed, and with which nothing is wrong any more."""
         self._client = client
         self._label = client.label
         self._world = world
@@ -98,16 +100,20 @@ class Round:
         """Find what there is to do, in the order of the primary, deletions last; how much it is."""
         known = [fp for fp, by in self._state.copies.items() if self._label in by]
         self.plans.clear()
+        self._settled.clear()
         for key in dict.fromkeys([*self._world.titles, *known]):
+            failure = self._state.failures.get(failure_key(key, self._label))
             plan = plan_title(
                 key,
                 self._world,
                 self._state.of(self._label, key),
-                failure=self._state.failures.get(failure_key(key, self._label)),
+                failure=failure,
                 options=self._options,
                 now=now,
                 moved=self._moved,
             )
+            if failure is not None and not plan.actions and not plan.waiting:
+                self._settled.append(key)
             if plan.actions or plan.changed or plan.waiting:
                 self.plans.append(plan)
         return len(self.plans)
@@ -119,6 +125,9 @@ class Round:
         work = [plan for plan in plans if plan.actions]
         self.outcome.planned = len(work)
         try:
+            for key in self._settled:
+                self._state.failures.pop(failure_key(key, self._label), None)
+                await self._save(key, self._label)
             for plan in plans:
                 if plan.changed:
                     self._state.put(self._label, plan.fingerprint, plan.copies)

@@ -191,6 +191,19 @@ async def test_an_approval_that_fails_is_made_up_for(make_family: MakeFamily) ->
     assert await family.failures() == {}
 
 
+async def test_a_failure_that_nobody_needs_to_mend_is_forgotten(make_family: MakeFamily) -> None:
+    family = await make_family(auto_approve=False)
+    item = family.primary.world.create("movie", 1)
+    await family.sync()
+    family.primary.world.set_status(item.id, APPROVED)
+    family.subs[0].choose = lambda _m, path: Fault(500) if path.endswith("/approve") else None
+    await family.sync()
+    assert len(await family.failures()) == 1
+    family.primary.world.set_status(item.id, 1)
+    await family.sync()
+    assert await family.failures() == {}
+
+
 async def test_a_short_rate_limit_is_waited_for(family: Family) -> None:
     for number in range(1, 9):
         family.primary.world.create("movie", number)

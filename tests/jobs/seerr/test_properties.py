@@ -177,7 +177,8 @@ class Game:
         await asyncio.gather(*(one.run(lambda _count: None) for one in rounds))
 
     def check(self) -> None:
-        """The subordinates are what the options say."""
+        """The subordinates are what the options say, and nothing counts as failed any more."""
+        assert self.state.failures == {}
         for sub in self.subs:
             for item in self.primary.items.values():
                 self._check_request(sub, parse_request(self.primary.show(item)))
