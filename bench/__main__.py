@@ -13,6 +13,7 @@ NAMES = (
     "idle",
     "auth",
     "config",
+    "metrics",
     "cli",
     "seerr",
 )

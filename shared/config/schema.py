@@ -80,7 +80,7 @@ def dumb_schema() -> Schema:
             "auto_restart": _auto_restart(),
             "api_service": service_schema("dumb_api_service"),
             "frontend": service_schema("dumb_frontend"),
-            "metrics": _object({}, "System metrics"),
+            "metrics": _metrics(),
             "install_cache": _object({}, "Downloads that are kept"),
             "media_protection": _object({}, "Media servers that are not interrupted"),
             "notifications": _object({}, "Where news are sent"),
@@ -161,6 +161,54 @@ def _auto_restart() -> Schema:
         "items": {"type": "object", "properties": {"process_name": name, **policy}},
     }
     return _object({**policy, "services": services}, "Automatic restarts")
+
+
+def _metrics() -> Schema:
+    names: Schema = {"type": "array", "maxItems": 32, "uniqueItems": True}
+    path: Schema = {"type": "string", "pattern": "^/"}
+    return _object(
+        {
+            "system_scope": {
+                "type": "string",
+                "enum": ["auto", "host", "cgroup"],
+                "default": "auto",
+                "description": "Whose CPU and memory: the host's, or those of the container",
+            },
+            "filesystem_paths": {
+                **names,
+                "items": path,
+                "default": ["/"],
+                "description": "Paths whose file systems are watched",
+            },
+            "network_interfaces": {
+                **names,
+                "items": {"type": "string"},
+                "default": ["all"],
+                "description": "Names of interfaces, or all",
+            },
+            "history_enabled": _flag("Keep what was measured", True),
+            "history_interval_sec": _seconds("Between two samples that are kept", 5, 3600),
+            "history_retention_days": {
+                "type": "number",
+                "minimum": 0,
+                "default": 7,
+                "unit": "d",
+                "description": "The age that the history may reach",
+            },
+            "history_max_total_mb": {
+                "type": "number",
+                "minimum": 0,
+                "default": 100,
+                "unit": "MB",
+                "description": "What the history may take in Redis",
+            },
+            "history_dir": _text(
+                "Where the history of DUMB lies, to be imported", "/config/metrics"
+            ),
+            "storage": _object({"migrate_jsonl": _flag("Import it once", True)}),
+        },
+        "System metrics",
+    )
 
 
 def _seerr_sync() -> Schema:

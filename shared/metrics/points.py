@@ -11,6 +11,7 @@ A point of a coarser tier stands for a time: `g` holds averages, `n` the last va
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import chain, compress
 from typing import Any, Final
 
 Point = dict[str, Any]
@@ -99,43 +100,38 @@ def rates(times: list[float], values: list[float | None]) -> list[float | None]:
 
 def names_of(points: Iterable[Point], kind: str) -> list[str]:
     """Every gauge (`g`) or counter (`n`) that occurs, in the order of appearance."""
-    return list(dict.fromkeys(name for point in points for name in point[kind]))
+    return list(dict.fromkeys(chain.from_iterable(point[kind] for point in points)))
 
 
 def extremes(points: list[Point], before: Point | None = None) -> dict[str, tuple[float, float]]:
     """Lowest and highest value of every gauge, and rate of every counter; without those of which
     nothing is known. `before`: the point before the first one, for its rates."""
     found: dict[str, tuple[float, float]] = {}
-    rolled = [point.get("lo") is not None for point in points]
+    rolled = [point for point in points if "lo" in point]  # these know their extremes
+    plain = [point for point in points if "lo" not in point]
     for name in names_of(points, "g"):
-        own = [point["g"].get(name) for point in points]
-        _widen(found, name, points, rolled, own)
+        own = [point["g"].get(name) for point in plain]
+        _widen(found, name, rolled, own)
     row = [before, *points] if before is not None else points
-    times = [point["t"] for point in row]
+    times = [point["t"] for point in row] if plain else []
+    is_plain = ["lo" not in point for point in points]
     for name in names_of(points, "n"):
-        own = rates(times, [point["n"].get(name) for point in row])[len(row) - len(points) :]
-        _widen(found, name, points, rolled, own)
+        own = []
+        if plain:
+            values = rates(times, [point["n"].get(name) for point in row])
+            own = list(compress(values[len(row) - len(points) :], is_plain))
+        _widen(found, name, rolled, own)
     return found
 
 
 def _widen(
-    found: dict[str, tuple[float, float]],
-    name: str,
-    points: list[Point],
-    rolled: list[bool],
-    own: list[float | None],
+    found: dict[str, tuple[float, float]], name: str, rolled: list[Point], own: list[float | None]
 ) -> None:
-    """A point that stands for a time knows its extremes; any other is its own."""
-    if any(rolled):
-        rows = list(zip(points, rolled, own, strict=True))
-        lows = [p["lo"].get(name) if many else one for p, many, one in rows]
-        highs = [p["hi"].get(name) if many else one for p, many, one in rows]
-    else:
-        lows = highs = own
-    low = [value for value in lows if value is not None]
-    high = [value for value in highs if value is not None]
-    if low and high:
-        found[name] = (min(low), max(high))
+    known = [value for value in own if value is not None]
+    low = [value for point in rolled if (value := point["lo"].get(name)) is not None]
+    high = [value for point in rolled if (value := point["hi"].get(name)) is not None]
+    if known or low:
+        found[name] = (min(chain(known, low)), max(chain(known, high)))
 
 
 def _percent(part: Any) -> float | None:

@@ -128,7 +128,8 @@ def _point(row: HistoryRow) -> Point | None:
     """None for what somebody spoilt: one row must not hide all others."""
     try:
         point = row.point
-        well = isinstance(point["t"], int | float) and isinstance(point["g"] | point["n"], dict)
+        parts = [point[name] for name in ("g", "n", *(("lo", "hi") if "lo" in point else ()))]
+        well = isinstance(point["t"], int | float) and all(type(part) is dict for part in parts)
     except (ValueError, TypeError, KeyError):
         return None
     return point if well else None
