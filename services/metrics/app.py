@@ -250,10 +250,16 @@ class Collector:
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
-    """Begin again what fails: one odd value in /proc must not end the measuring."""
+    """Begin again what fails: one odd value in /proc must not end the measuring.
+
+    What fails again and again for the same reason is told once.
+    """
+    told = ""
     while True:
         try:
             await work()
-        except Exception:  # noqa: BLE001 - an edge that must not die, and says what happened
-            _log.exception("the collector failed and goes on")
+        except Exception as error:  # noqa: BLE001 - an edge that must not die
+            if repr(error) != told:
+                told = repr(error)
+                _log.exception("%s failed and is begun again", getattr(work, "__name__", "work"))
         await asyncio.sleep(RETRY_S)

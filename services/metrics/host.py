@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 import psutil
@@ -11,6 +10,7 @@ from services.metrics.cgroup import CgroupReading, is_v2, read_cgroup
 from services.metrics.disks import PathWatch, filesystem, percent
 from services.metrics.network import read_interfaces, select_interfaces
 from services.metrics.options import Options
+from services.metrics.quietly import quietly
 
 MIN_PASSED_S: Final = 0.01
 
@@ -80,8 +80,8 @@ def _memory(group: CgroupReading) -> dict[str, Any]:
 
 
 def _swap() -> dict[str, Any]:
-    swap = psutil.swap_memory()
-    return {"total": swap.total, "used": swap.used, "percent": swap.percent}
+    swap = quietly(psutil.swap_memory)
+    return {name: getattr(swap, name, 0) for name in ("total", "used", "percent")}
 
 
 def _disk_io(group: CgroupReading) -> dict[str, int | None]:
@@ -89,22 +89,15 @@ def _disk_io(group: CgroupReading) -> dict[str, int | None]:
     if group.read_bytes is not None and group.write_bytes is not None:
         # The group counts bytes alone.
         return dict(zip(names, (group.read_bytes, group.write_bytes, 0, 0), strict=True))
-    counters = psutil.disk_io_counters(nowrap=False)
+    counters = quietly(lambda: psutil.disk_io_counters(nowrap=False))
     return {name: getattr(counters, name, None) for name in names}
 
 
-def _quietly(read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except (OSError, psutil.Error):
-        return None
-
-
 def _load() -> list[float] | None:
-    load = _quietly(os.getloadavg)
+    load = quietly(os.getloadavg)
     return None if load is None else [round(value, 2) for value in load]
 
 
 def _start_of_pid_1(default: float) -> float:
-    started = _quietly(lambda: psutil.Process(1).create_time())
+    started = quietly(lambda: psutil.Process(1).create_time())
     return float(started) if started is not None else default

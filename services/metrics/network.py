@@ -7,6 +7,7 @@ from typing import Any, Final
 import psutil
 
 from services.metrics.options import ALL_INTERFACES
+from services.metrics.quietly import quietly
 
 MAX_CONNECTIONS: Final = 50
 """Shown per process (contract websocket.md 4.1)."""
@@ -35,8 +36,8 @@ class Sockets:
 def read_interfaces() -> list[dict[str, Any]]:
     """Every interface of the host, by name."""
     # nowrap would keep a correction for counters that wrap, which 64-bit ones do not.
-    counters = psutil.net_io_counters(pernic=True, nowrap=False)
-    stats = psutil.net_if_stats()
+    counters = quietly(lambda: psutil.net_io_counters(pernic=True, nowrap=False)) or {}
+    stats = quietly(psutil.net_if_stats) or {}
     return [_interface(name, stats.get(name), counters[name]) for name in sorted(counters)]
 
 
@@ -70,7 +71,7 @@ def read_sockets() -> dict[int, Sockets]:
     Looks into every process: for the slow clock.
     """
     found: dict[int, Sockets] = {}
-    for connection in psutil.net_connections(kind="inet"):
+    for connection in quietly(lambda: psutil.net_connections(kind="inet")) or ():
         if connection.pid is None or not connection.laddr:
             continue
         if connection.status == psutil.CONN_LISTEN:

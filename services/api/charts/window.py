@@ -6,8 +6,8 @@ from typing import Final
 
 DEFAULT_S: Final = 6 * 3600.0
 MIN_BUCKET_S: Final = 5
-MAX_BUCKET_S: Final = 1 << 53
-"""Beyond it JSON has no whole numbers."""
+LARGEST: Final = 1 << 53
+"""Of whole numbers: beyond it neither JSON nor Redis has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,13 @@ def window_of(
     Args:
         length_s: the length of the window where it is not `now - since`.
     """
-    given = min(bucket_s, MAX_BUCKET_S) if bucket_s is not None else None
+    given = min(bucket_s, LARGEST) if bucket_s is not None else None
+    rows, points = (min(max(number, 0), LARGEST) for number in (limit, max_points))
     if since is None and full:
-        return Window(0.0, max(limit, 0), given, max(max_points, 0))
+        return Window(0.0, rows, given, points)
     begin = max(now - DEFAULT_S if since is None else since, 0.0)
     length = now - begin if length_s is None else length_s
-    return Window(begin, max(limit, 0), _bucket(given, length, max_points), max(max_points, 0))
+    return Window(begin, rows, _bucket(given, length, points), points)
 
 
 def _bucket(given: int | None, length_s: float, max_points: int) -> int | None:

@@ -18,8 +18,7 @@ from starlette.websockets import WebSocket
 from services.api.bridge import Bridge
 from services.api.charts.answers import Charts
 from services.api.ws.query import INTERVAL_S, MetricsQuery, parse_metrics_query
-from services.api.ws.session import Sender, first_to_end, watch
-from services.api.ws_protocol import control
+from services.api.ws.session import STUCK_S, Sender, until_stuck
 from shared.bus.keys import Keys
 from shared.bus.metrics import read_latest
 
@@ -27,8 +26,6 @@ _T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
-TRY_AGAIN_LATER: Final = 1013
-STUCK_S: Final = 10.0
 RETRY_S: Final = 0.5
 SLACK_S: Final = 0.25
 """Samples come a little early or late; a client of the same interval shall miss none."""
@@ -95,19 +92,11 @@ class MetricsRoom:
         clock = asyncio.get_running_loop().time
         client = MetricsClient(parse_metrics_query(websocket.query_params), clock)
         sender = Sender(websocket)
-        exits = control(websocket)
         self._clients.add(client)
         self._bridge.acquire_metrics(fast=client.fast)
         try:
-            await first_to_end(
-                _receive(websocket),
-                self._write(sender, client),
-                watch(
-                    sender,
-                    self._stuck_after,
-                    lambda: exits.close_now(TRY_AGAIN_LATER, "This client reads too slowly."),
-                ),
-            )
+            work = (_receive(websocket), self._write(sender, client))
+            await until_stuck(websocket, sender, self._stuck_after, *work)
         finally:
             self._clients.discard(client)
             self._bridge.release_metrics(fast=client.fast)

@@ -12,7 +12,8 @@ from services.api.charts.answers import Charts
 from services.api.ws.access import authorize
 from services.api.ws.logs import LogLimits, LogRoom
 from services.api.ws.metrics import MetricsRoom
-from services.api.ws.status import STUCK_S, StatusRoom
+from services.api.ws.session import STUCK_S
+from services.api.ws.status import StatusRoom
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from services.api.ws_protocol import control
+
+TRY_AGAIN_LATER: Final = 1013
+STUCK_S: Final = 10.0
+"""A client that does not take a frame for so long is closed with 1013, where all count."""
 
 
 class Sender:
@@ -35,6 +41,18 @@ async def watch(sender: Sender, deadline: float, on_stuck: Callable[[], None]) -
         elif clock() - since >= deadline:
             on_stuck()
             return
+
+
+async def until_stuck(
+    websocket: WebSocket, sender: Sender, deadline: float, *parts: Coroutine[Any, Any, None]
+) -> None:
+    """Run the parts side by side; a client that takes no frame for `deadline` seconds is closed."""
+    exits = control(websocket)
+
+    def close() -> None:
+        exits.close_now(TRY_AGAIN_LATER, "This client reads too slowly.")
+
+    await first_to_end(*parts, watch(sender, deadline, close))
 
 
 async def first_to_end(*parts: Coroutine[Any, Any, None]) -> None:

@@ -8,15 +8,11 @@ from starlette.websockets import WebSocket
 
 from services.api.bridge import Bridge
 from services.api.ws.query import StatusQuery, parse_status_query
-from services.api.ws.session import Sender, first_to_end, watch
+from services.api.ws.session import STUCK_S, Sender, until_stuck
 from services.api.ws.status_board import is_running, render, render_jobs
-from services.api.ws_protocol import control
 from shared.bus.jobs import JobNews
 from shared.models.service import ServiceState
 
-TRY_AGAIN_LATER: Final = 1013
-STUCK_S: Final = 10.0
-"""A client that does not take a frame for so long is closed with 1013."""
 MAX_JOBS: Final = 500
 """Jobs of which a client is owed news; of more, the oldest news is dropped."""
 MAX_OWED: Final = 8
@@ -60,18 +56,10 @@ class StatusRoom:
         """One accepted socket, until it ends."""
         client = StatusClient(parse_status_query(websocket.query_params))
         sender = Sender(websocket)
-        exits = control(websocket)
         self._clients.add(client)
         try:
-            await first_to_end(
-                _receive(websocket, client),
-                self._write(sender, client),
-                watch(
-                    sender,
-                    self._stuck_after,
-                    lambda: exits.close_now(TRY_AGAIN_LATER, "This client reads too slowly."),
-                ),
-            )
+            work = (_receive(websocket, client), self._write(sender, client))
+            await until_stuck(websocket, sender, self._stuck_after, *work)
         finally:
             self._clients.discard(client)
 
