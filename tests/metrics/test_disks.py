@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from services.metrics.disks import Look, PathWatch, filesystem, look_at
+from services.metrics.options import Options
+from services.metrics.sampler import Plan, Sampler
 from tests.support.wait import wait_until_sync
 
 MOUNTS = "1 0 8:1 / / rw - ext4 x rw\n2 1 0:1 / /dead rw - nfs x rw\n"
@@ -72,3 +74,15 @@ def test_a_path_that_is_not_there() -> None:
     root = filesystem("/", watch)
     assert root["available"] is True
     assert root["total"] >= root["used"] + root["free"] > 0
+
+
+def test_a_hanging_mount_makes_no_sample_late(mount: Mount) -> None:
+    sampler = Sampler(PathWatch(mount.look, lambda: MOUNTS, stuck_s=0.05))
+    plan = Plan(options=Options(filesystem_paths=("/dead", "/ok")))
+    sampler.sample(plan)  # the first one gives every file system a moment
+    began = time.monotonic()
+    system = sampler.sample(plan)["system"]
+    assert time.monotonic() - began < 0.4
+    assert [entry["available"] for entry in system["filesystems"]] == [False, True]
+    assert system["disk"]["total"] is None
+    assert not [e for e in sampler.candidates()["filesystems"] if e["path"] == "/dead"]
