@@ -9,7 +9,7 @@ NAMES = (
     "fifty",
     "chain",
     "core",
-    "logs",
+    "health", "logs",
     "idle",
     "auth",
     "config",
