@@ -161,7 +161,7 @@ class Supervisor:
                 self._desk.run(),
                 self._accounts.run(),
                 self._scheduler.run(),
-                self._follow_boot(fresh=bool(plan), clean=clean),
+                self._follow_boot(fresh=bool(plan)),
             )
         ]
         _log.info(
@@ -190,13 +190,13 @@ class Supervisor:
             self._handover = True
             self._stop.set()
 
-    async def _follow_boot(self, *, fresh: bool, clean: bool) -> None:
+    async def _follow_boot(self, *, fresh: bool) -> None:
         """Name the phases; once the boot is over, what ends is restarted."""
         expected = [unit.name for unit in self._registry.units.values() if _is_expected(unit)]
         options = boot_options(self._config.dumb.get("startup"))
         synthetic = list(self._registry.synthetic)
         await self._boot.settle(expected, synthetic, options, fresh=fresh)
-        self._restarter.begin(clean=clean)
+        self._restarter.begin()
         await self._boot.mend()
 
     def _detach(self) -> Exit:

@@ -17,7 +17,7 @@ from services.supervisor.fleet.options import expected_exits
 from services.supervisor.identity import Identity, members, since_boot, start_ticks
 from services.supervisor.journal import JournalError
 from services.supervisor.launching import Launched, Launcher
-from services.supervisor.probes.verdict import Verdict
+from services.supervisor.probes.verdict import Health, Verdict
 from services.supervisor.process import Exit, Process
 from services.supervisor.readiness import Readiness
 from services.supervisor.spawn import LaunchError, LaunchSpec, stop_policy
@@ -33,10 +33,6 @@ _S = ServiceStatus
 
 IDENTIFY_AFTER_S: Final = 0.05
 """Reading the start time of a process waits for its exec to end; a start does not."""
-
-
-UNPROVEN: Final = "starting"
-"""The health of what runs and was not checked yet."""
 
 
 class OperationError(DumbError):
@@ -318,16 +314,11 @@ class Lifecycle:
     def _ready(self, said: Verdict | None = None) -> None:
         """`said`: what its own probe answered, if it has one."""
         if self.state.status is _S.STARTING:
-            health = health_fields(said) if said is not None else self._unproven()
+            health = health_fields(said) if said is not None else {}
+            if not self.health_plan.proven:
+                health = health_fields(Verdict(Health.STARTING, "Not checked yet"))
             self.book.change(_S.RUNNING, ready_at=time.time(), **health)
             self.report("ready")
-
-    def _unproven(self) -> dict[str, Any]:
-        """A liveness probe of its own has to say that it is healthy; nothing else may for it."""
-        health = self.service.block.get("health")
-        if not isinstance(health, dict) or not health.get("liveness"):
-            return {}
-        return {"health": UNPROVEN, "health_reason": "Not checked yet"}
 
     async def _ready_late(self, process: Process, readiness: Readiness) -> None:
         await readiness.reached()

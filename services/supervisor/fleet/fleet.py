@@ -11,7 +11,6 @@ from services.supervisor.fleet.health import HealthMonitor
 from services.supervisor.fleet.needs import Look, Other, Standing, judge, summary
 from services.supervisor.fleet.restarts import DOWN, Restarter
 from services.supervisor.job import NEEDED, RELEASED, Job
-from services.supervisor.lifecycle import UNPROVEN
 from services.supervisor.registry import Registry
 from services.supervisor.spawn import LaunchError
 from services.supervisor.unit import Unit
@@ -115,8 +114,6 @@ class Fleet:
         if after.status in DOWN and not unit.busy:
             self._restarter.ended(unit)
         if after.status is ServiceStatus.RUNNING:
-            if after.health == UNPROVEN:
-                self._monitor.probe(unit)
             self._followers.came_up(unit, self._users(name))
 
     def rested(self, name: str) -> None:
@@ -128,6 +125,7 @@ class Fleet:
 
     def reconfigured(self) -> None:
         """The graph is another one: whoever waits looks again."""
+        self._monitor.reconfigured()
         for name in self._registry.units:
             self._look_again(name)
 

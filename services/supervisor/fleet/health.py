@@ -47,7 +47,8 @@ class HealthMonitor:
             known = None
         if wanted and known is None:
             watch = _Watch(unit, self._policy, self._checked)
-            offset = next(self._numbers) * GOLDEN % 1
+            unknown = state.health == Health.STARTING
+            offset = 0.0 if unknown else next(self._numbers) * GOLDEN % 1
             task = asyncio.get_running_loop().create_task(watch.run(offset))
             self._watches[name] = (watch, task)
 
@@ -55,6 +56,12 @@ class HealthMonitor:
         """Check it now instead of at its next turn."""
         if (known := self._watches.get(unit.name)) is not None:
             known[0].soon.set()
+
+    def reconfigured(self) -> None:
+        """Blocks are other ones: who would be checked at another pace is checked now."""
+        for watch, _ in self._watches.values():
+            if watch.interval_s != watch.waits_s:
+                watch.soon.set()
 
     def close(self) -> None:
         """Check nothing any more."""
@@ -94,6 +101,8 @@ class _Watch:
         self.generation = unit.state.generation
         self.soon = asyncio.Event()
         """Set to be checked now."""
+        self.waits_s = 0.0
+        """The interval that it keeps to now."""
         self._unit = unit
         self._policy = policy
         self._checked = checked
@@ -103,7 +112,8 @@ class _Watch:
 
     async def run(self, offset: float) -> None:
         """Check at every interval until cancelled; the first time after that part of one."""
-        pause = min(self.interval_s, DEFAULT_INTERVAL_S) * offset
+        self.waits_s = self.interval_s
+        pause = min(self.waits_s, DEFAULT_INTERVAL_S) * offset
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -114,8 +124,8 @@ class _Watch:
                 await self.check()
             except Exception:  # noqa: BLE001 - an edge: a fault of ours must not end all checks
                 _log.exception("checking the health of %s failed", self._unit.name)
-            took = time.monotonic() - began
-            pause = max(self.interval_s - took, self.interval_s / 10)
+            self.waits_s = self.interval_s
+            pause = max(self.waits_s - (time.monotonic() - began), self.waits_s / 10)
 
     @property
     def plan(self) -> HealthPlan:

@@ -65,6 +65,8 @@ class HealthPlan:
     readiness: Role | None
     start: Check | None
     start_period_s: float = 0.0
+    proven: bool = True
+    """Whether a start that succeeded has shown what `liveness` asks."""
 
 
 class Planner:
@@ -115,9 +117,10 @@ def plan_health(service: ServiceBlock, spec: LaunchSpec, around: Surroundings) -
     application = None if liveness else _application(service, spec, person)
     start = readiness.check if readiness else application
     period = health.get("start_period") or 0.0
+    proven = liveness is None and start is application
     if liveness is None:
         liveness = Role(PortCheck(spec.host, spec.ports, then=application))
-    return HealthPlan(liveness, readiness, start, float(period))
+    return HealthPlan(liveness, readiness, start, float(period), proven)
 
 
 def _role(probe: Any, name: str, spec: LaunchSpec, person: Person) -> Role | None:

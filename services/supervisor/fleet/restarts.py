@@ -36,16 +36,12 @@ class Restarter:
         self.armed = False
         """Nothing is scheduled before the boot has made its starts."""
 
-    def begin(self, *, clean: bool) -> None:
-        """The boot is through: what failed meanwhile is offered once, as every end from now on.
-
-        `clean`: after a clean end or a reboot only what is enabled is offered.
-        """
+    def begin(self) -> None:
+        """The boot is through: what failed meanwhile is offered once, as every end from now on."""
         self.armed = True
         self._began = since_boot()
         for unit in self._units.values():
-            offered = unit.lifecycle.service.enabled or not clean
-            if offered and unit.state.status in DOWN and not unit.busy and self._wanted(unit):
+            if unit.state.status in DOWN and not unit.busy and self._wanted(unit):
                 self.ended(unit)
             elif unit.state.restart.pending:
                 self._drop(unit)  # scheduled by a supervisor that is gone
@@ -71,7 +67,7 @@ class Restarter:
     def checked(self, unit: Unit, *, healthy: bool, counts: bool, reason: str) -> None:
         """A health check of a running service. `counts`: a failure, not just a bad day."""
         policy = self._policy(unit.name)
-        if policy is None:  # not monitored (gaps.md A8)
+        if policy is None or not self.armed:  # not monitored (gaps.md A8), or not yet
             return
         stats = unit.state.restart
         threshold = policy.unhealthy_threshold
@@ -89,8 +85,7 @@ class Restarter:
 
     def _unhealthy(self, unit: Unit, policy: RestartPolicy, reason: str) -> None:
         self._not_recovered(unit, reason)
-        wanted = self.armed and self._wanted(unit)
-        if policy.restart_on_unhealthy and wanted and not unit.state.restart.pending:
+        if policy.restart_on_unhealthy and self._wanted(unit) and not unit.state.restart.pending:
             self._schedule(unit, f"unhealthy: {reason}")
 
     def _not_recovered(self, unit: Unit, reason: str) -> None:

@@ -43,7 +43,7 @@ async def wait_for_all(waits: Sequence[Wait], tell: Tell, limit_s: float | None)
     """
     others = [wait for wait in waits if not isinstance(wait, UrlWait)]
     urls = [wait for wait in waits if isinstance(wait, UrlWait)]
-    heard = ""
+    heard = waits[0].label if waits else ""
 
     def listen(what: str) -> None:
         nonlocal heard

@@ -421,3 +421,42 @@ def test_a_change_by_hand_that_cannot_be_used_changes_nothing(ward: Ward) -> Non
     outcome = ward.run("reload-config", "")
     assert (outcome["status"], ward.service("good")["pid"]) == ("failed", pid)
     assert "key0.health.readiness.port" in outcome["detail"]
+
+
+def test_overrides_count_for_one_service(ward: Ward) -> None:
+    probe = {"kind": "exec", "command": ["test", "-e", "well"], "interval": 0.1}
+    names = ["grace", "shown", "off", "restarted"]
+    ward.configure(
+        *(service(name, health={"liveness": probe}) for name in names),
+        watched=[
+            {"process_name": "grace", "grace_period_seconds": 600},
+            {"process_name": "shown", "restart_on_unhealthy": False, "unhealthy_threshold": 4},
+            {"process_name": "off", "enabled": False},
+            {"process_name": "Restarted"},
+        ],
+    )
+    ward.start()
+    for name in names:
+        ward.run("start", name)
+    wait_until_sync(lambda: ward.stats("restarted")["restart_attempts"] >= 1)
+    wait_until_sync(lambda: ward.stats("shown")["unhealthy_count"] >= 6)
+    assert ward.stats("shown")["unhealthy_threshold"] == 4
+    for name in ("grace", "shown", "off"):
+        assert ward.service(name)["health"] == "unhealthy"
+        assert ward.stats(name)["restart_attempts"] == 0
+    assert (ward.stats("grace")["unhealthy_count"], ward.stats("off")["unhealthy_count"]) == (0, 0)
+
+
+def test_healthy_is_more_than_running(ward: Ward) -> None:
+    probe = {"kind": "exec", "command": ["test", "-e", "well"], "interval": 0.1}
+    ward.configure(
+        service("base", health={"liveness": probe}),
+        service("user", depends_on={"base": "healthy"}),
+    )
+    ward.start()
+    command = ward.send("start", "user")
+    ward.wait_status("base", "running")
+    ward.wait_health("base", "unhealthy")
+    assert ward.wait_status("user", "waiting")["waiting_for"].startswith("base: healthy (")
+    ward.say("base", "well")
+    assert ward.result(command)["status"] == "succeeded"
