@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ class _Watch:
         self._checked = checked
         self._alive, self._usable = _Streak(), _Streak()
         self._was_well = False
-        self._counted_at = 0.0
+        self._counted_at = -math.inf
 
     async def run(self, offset: float) -> None:
         """Check at every interval until cancelled; the first time after that part of one."""
