@@ -20,7 +20,7 @@ from services.supervisor.statebook import StateBook
 from services.supervisor.stopper import Report
 from shared.config.placeholders import fill
 from shared.config.services import walk_services
-from shared.config.timing import wait_limit_s
+from shared.config.timing import may_wait, wait_limit_s
 from shared.logformat import LineFormatter
 
 
@@ -53,11 +53,12 @@ class Launcher:
         """
         service, around = self._book.service, self._effects.surroundings()
         names = around.placeholders()
-        try:
-            waits = waits_of(service, walk_services(dict(around.top)), names)
-        except ValueError as error:
-            raise LaunchError(f"'{service.process_name}' cannot wait: {error}.") from error
-        await wait_for_all(waits, tell, wait_limit_s(service))
+        if may_wait(service):
+            try:
+                waits = waits_of(service, walk_services(dict(around.top)), names)
+            except ValueError as error:
+                raise LaunchError(f"'{service.process_name}' cannot wait: {error}.") from error
+            await wait_for_all(waits, tell, wait_limit_s(service))
         if service.block.get("env_copy"):
             report(
                 await copy_env(fill(service.block["env_copy"], service.block, names), self.spec())

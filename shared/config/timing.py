@@ -61,10 +61,11 @@ def start_budget_s(service: ServiceBlock | None) -> float:
     if service is None:
         return DEFAULT_START_WINDOW_S + DEFAULT_START_TIMEOUT_S
     start = start_window_s(service, has_ports=False) + start_timeout_s(service)
-    return start + (_wait_budget_s(service) if _waits(service) else 0)
+    return start + (_wait_budget_s(service) if may_wait(service) else 0)
 
 
-def _waits(service: ServiceBlock) -> bool:
+def may_wait(service: ServiceBlock) -> bool:
+    """Whether something outside has to be there before it is started."""
     return service.config_key in WAITING_KEYS or any(service.block.get(key) for key in WAIT_KEYS)
 
 

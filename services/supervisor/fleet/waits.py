@@ -10,8 +10,7 @@ import orjson
 from services.supervisor.effects import Tell
 from services.supervisor.fleet.mounts import MountWatch, mounted
 from services.supervisor.fleet.wanted import (
-    DirWait,
-    MountWait,
+    PathWait,
     TcpWait,
     UrlWait,
     Wait,
@@ -66,7 +65,7 @@ async def wait_for_all(waits: Sequence[Wait], tell: Tell, limit_s: float | None)
 async def _wait(wait: Wait, tell: Tell) -> None:
     if not await _look(wait, tell):
         return
-    watch = MountWatch() if isinstance(wait, DirWait | MountWait) else None
+    watch = MountWatch() if isinstance(wait, PathWait) else None
     pause = FIRST_PAUSE_S
     try:
         while why := await _look(wait, tell):  # again: it may have come before the watch began
@@ -94,10 +93,8 @@ async def _look(wait: Wait, tell: Tell) -> str:
 
 
 async def _looks(wait: Wait) -> str:
-    if isinstance(wait, DirWait):
-        return await apart(lambda: _stat(wait.path))
-    if isinstance(wait, MountWait):
-        return await _mount(wait.path)
+    if isinstance(wait, PathWait):
+        return await (_mount(wait.path) if wait.mounted else apart(lambda: _stat(wait.path)))
     if isinstance(wait, TcpWait):
         return "" if await answers(wait.host, wait.port, wait.timeout_s) else "does not answer"
     return await _url(wait)

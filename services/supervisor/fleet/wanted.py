@@ -20,27 +20,16 @@ _WEBDAV: Final = frozenset({"webdav", "dav"})
 
 
 @dataclass(frozen=True, slots=True)
-class DirWait:
-    """A path exists."""
+class PathWait:
+    """A path exists, or is a mount point."""
 
     path: str
+    mounted: bool = False
 
     @property
     def label(self) -> str:
         """As people see it."""
-        return f"directory {self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class MountWait:
-    """A path is a mount point."""
-
-    path: str
-
-    @property
-    def label(self) -> str:
-        """As people see it."""
-        return f"mount {self.path}"
+        return f"{'mount' if self.mounted else 'directory'} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +64,7 @@ class UrlWait:
         return f"{parts.scheme}://{host}{parts.path}"
 
 
-Wait = DirWait | MountWait | TcpWait | UrlWait
+Wait = PathWait | TcpWait | UrlWait
 
 
 def waits_of(
@@ -90,8 +79,8 @@ def waits_of(
     """
     block = fill(service.block, service.block, names)
     directory = block.get("wait_for_dir")
-    found: list[Wait] = [DirWait(directory)] if directory else []
-    found += (MountWait(_normal(path)) for path in _list(block.get("wait_for_mounts")) if path)
+    found: list[Wait] = [PathWait(directory)] if directory else []
+    found += (_mount(path) for path in _list(block.get("wait_for_mounts")) if path)
     others = [other for other in services if other.process_name != service.process_name]
     found += _injected_mounts(service, others)
     found += (_tcp(item) for item in _list(block.get("wait_for_tcp")))
@@ -135,15 +124,16 @@ def _list(value: Any) -> list[Any]:
     return [] if value is None or value == "" else [value]
 
 
-def _normal(path: str) -> str:
+def _mount(path: str) -> PathWait:
     """As the kernel spells a mount point: no slash at the end, no `..`."""
-    return posixpath.normpath("/" + path.lstrip("/")) if path.startswith("/") else path
+    normal = posixpath.normpath("/" + path.lstrip("/")) if path.startswith("/") else path
+    return PathWait(normal, mounted=True)
 
 
 # -- what follows from others --------------------------------------------------------------
 
 
-def _injected_mounts(service: ServiceBlock, others: list[ServiceBlock]) -> Iterator[MountWait]:
+def _injected_mounts(service: ServiceBlock, others: list[ServiceBlock]) -> Iterator[PathWait]:
     """Media servers wait for every mount that another service makes."""
     if service.config_key not in MEDIA_SERVERS:
         return
@@ -157,7 +147,7 @@ def _injected_mounts(service: ServiceBlock, others: list[ServiceBlock]) -> Itera
         elif other.config_key == "decypharr" and block.get("mount_type") in {"rclone", "dfs"}:
             path = str(block.get("mount_path") or "")
         if path:
-            yield MountWait(_normal(path))
+            yield _mount(path)
 
 
 def _injected_urls(service: ServiceBlock, others: list[ServiceBlock]) -> Iterator[str]:

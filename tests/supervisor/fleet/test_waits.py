@@ -10,7 +10,7 @@ import pytest
 from services.supervisor.fleet import mounts, waits
 from services.supervisor.fleet.mounts import MountWatch, mount_points
 from services.supervisor.fleet.waits import wait_for_all
-from services.supervisor.fleet.wanted import DirWait, MountWait, TcpWait, UrlWait, Wait
+from services.supervisor.fleet.wanted import PathWait, TcpWait, UrlWait, Wait
 from services.supervisor.probes.http import target_of
 from services.supervisor.spawn import LaunchError
 from tests.supervisor.probes.serving import ok, served
@@ -51,8 +51,8 @@ def unmount(path: Path) -> None:
 async def test_what_is_there_is_not_told_of(tmp_path: Path) -> None:
     async with served() as server:
         task, heard = await begin(
-            DirWait(str(tmp_path)),
-            MountWait("/proc"),
+            PathWait(str(tmp_path)),
+            PathWait("/proc", mounted=True),
             TcpWait("127.0.0.1", server.port),
             url(server.port),
         )
@@ -61,7 +61,7 @@ async def test_what_is_there_is_not_told_of(tmp_path: Path) -> None:
 
 
 async def test_a_directory_that_comes(tmp_path: Path) -> None:
-    task, heard = await begin(DirWait(str(tmp_path / "late")))
+    task, heard = await begin(PathWait(str(tmp_path / "late")))
     await wait_until(lambda: heard)
     assert heard[0] == f"directory {tmp_path}/late (No such file or directory)"
     (tmp_path / "late").mkdir()
@@ -80,7 +80,7 @@ async def test_a_mount_that_comes_is_noticed_by_its_event(monkeypatch: pytest.Mo
     monkeypatch.setattr(waits, "MountWatch", watch)
     table = {"/proc"}
     monkeypatch.setattr(waits, "mounted", lambda: frozenset(table))
-    task, heard = await begin(MountWait("/mnt/x"))
+    task, heard = await begin(PathWait("/mnt/x", mounted=True))
     await wait_until(lambda: heard)
     assert heard == ["mount /mnt/x (not mounted)"]
     table.add("/mnt/x")
@@ -91,7 +91,7 @@ async def test_a_mount_that_comes_is_noticed_by_its_event(monkeypatch: pytest.Mo
 
 async def test_a_mount_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/proc")
-    task, heard = await begin(MountWait(str(tmp_path / "link")))
+    task, heard = await begin(PathWait(str(tmp_path / "link"), mounted=True))
     await task
     assert heard == []
 
@@ -142,7 +142,7 @@ async def test_a_port_and_an_address_that_come() -> None:
 
 
 async def test_a_limit_ends_all_of_it(tmp_path: Path) -> None:
-    task, _ = await begin(DirWait(str(tmp_path / "never")), limit=0.2)
+    task, _ = await begin(PathWait(str(tmp_path / "never")), limit=0.2)
     with pytest.raises(LaunchError, match=r"Waited 0 s in vain for directory .*never"):
         await task
 
@@ -164,7 +164,7 @@ async def test_a_look_that_hangs_is_told_of_and_can_be_left(
         return ""
 
     monkeypatch.setattr(waits, "apart", hangs)
-    task, heard = await begin(DirWait("/dead/mount"))
+    task, heard = await begin(PathWait("/dead/mount"))
     await wait_until(lambda: heard)
     assert heard == ["directory /dead/mount (no answer yet)"]
     task.cancel()

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from services.supervisor.fleet.wanted import (
-    DirWait,
-    MountWait,
+    PathWait,
     TcpWait,
     UrlWait,
     Wait,
@@ -40,9 +39,9 @@ def test_the_fields_in_the_contracts_order() -> None:
     }
     found = waits({"a": block}, "A", data_root="/data")
     assert found[:4] == [
-        DirWait("/data/d"),
-        MountWait("/mnt/x"),
-        MountWait("/data"),
+        PathWait("/data/d"),
+        PathWait("/mnt/x", mounted=True),
+        PathWait("/data", mounted=True),
         TcpWait("127.0.0.1", 5432, "db", 1),
     ]
     web, dav = found[4:]
