@@ -18,6 +18,17 @@ def place() -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def shared_acl_redis() -> Iterator[AclRedis]:
+    """With the five users, for tests that only try what is allowed."""
+    directory = Path(tempfile.mkdtemp(prefix="dumb-deploy-"))
+    broker = AclRedis(directory)
+    broker.server.start()
+    yield broker
+    broker.server.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 @pytest.fixture
 def acl_redis(place: Path) -> Iterator[AclRedis]:
     """With the five users."""

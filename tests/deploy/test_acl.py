@@ -59,21 +59,21 @@ def refused(redis: Redis, command: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_nobody_reaches_the_server_or_foreign_keys(acl_redis: AclRedis, user: str) -> None:
-    with acl_redis.as_user(user) as redis:
+def test_nobody_reaches_the_server_or_foreign_keys(shared_acl_redis: AclRedis, user: str) -> None:
+    with shared_acl_redis.as_user(user) as redis:
         assert [command for command in FORBIDDEN if not refused(redis, command)] == []
 
 
 @pytest.mark.parametrize(("user", "command", "since"), FOREIGN)
 def test_each_writes_what_is_its_own(
-    acl_redis: AclRedis, user: str, command: list[str], since: int
+    shared_acl_redis: AclRedis, user: str, command: list[str], since: int
 ) -> None:
-    with acl_redis.as_user(user) as redis:
-        assert refused(redis, command) == (acl_redis.version >= (since, 0))
+    with shared_acl_redis.as_user(user) as redis:
+        assert refused(redis, command) == (shared_acl_redis.version >= (since, 0))
 
 
-def test_a_publisher_asks_and_nothing_else(acl_redis: AclRedis) -> None:
-    with acl_redis.as_user("publisher") as redis:
+def test_a_publisher_asks_and_nothing_else(shared_acl_redis: AclRedis) -> None:
+    with shared_acl_redis.as_user("publisher") as redis:
         fields: Any = {"action": "restart", "process_name": "Web"}
         assert redis.xadd("dumb:triggers", fields)
         for command in (
@@ -91,11 +91,11 @@ def test_a_publisher_asks_and_nothing_else(acl_redis: AclRedis) -> None:
         ):
             assert refused(redis, command), command
         reads_outcomes = not refused(redis, ["HGETALL", "dumb:command:1"])
-        assert reads_outcomes == (acl_redis.version >= (7, 0))
+        assert reads_outcomes == (shared_acl_redis.version >= (7, 0))
 
 
-def test_without_a_password_there_is_only_ping(acl_redis: AclRedis) -> None:
-    port = acl_redis.server.port
+def test_without_a_password_there_is_only_ping(shared_acl_redis: AclRedis) -> None:
+    port = shared_acl_redis.server.port
     with Redis(port=port, username="health", password="any", protocol=2) as redis:
         assert redis.ping()
         for command in (*FORBIDDEN, ["XADD", "dumb:triggers", "*", "a", "b"]):

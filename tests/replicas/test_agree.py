@@ -9,28 +9,29 @@ import httpx
 import orjson
 from websockets.sync.client import connect
 
-from tests.deploy.flow import PASSWORD, WEB, ok, set_up, start_and_read, status
+from tests.deploy.flow import PASSWORD, WEB, ok, start_and_read, status
 from tests.replicas.cluster import Cluster
+
+Agreed = tuple[Cluster, str]
 
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_accounts_and_tokens(cluster: Cluster) -> None:
-    one, two, three = cluster.clients()
-    pair = set_up(one)
+def test_accounts_and_tokens(agreed: Agreed) -> None:
+    one, two, three = agreed[0].clients()
     again = two.post("/auth/setup", json={"username": "eve", "password": PASSWORD})
     assert again.status_code == 400
     for http in (two, three):
         assert http.get("/process/processes").status_code == 401
-        ok(http.get("/process/processes", headers=bearer(pair["access_token"])))
+        ok(http.get("/process/processes", headers=bearer(agreed[1])))
     login = ok(two.post("/auth/login", json={"username": "alice", "password": PASSWORD}))
     made = ok(
         three.post("/auth/tokens", json={"name": "cron"}, headers=bearer(login["access_token"]))
     )
     ok(two.get("/process/processes", headers=bearer(made["token"])))
-    ok(one.delete(f"/auth/tokens/{made['id']}"))
+    ok(one.delete(f"/auth/tokens/{made['id']}", headers=bearer(agreed[1])))
     assert three.get("/process/processes", headers=bearer(made["token"])).status_code == 401
     refreshed = ok(three.post("/auth/refresh", json={"refresh_token": login["refresh_token"]}))
     ok(one.get("/auth/me", headers=bearer(refreshed["access_token"])))
@@ -40,10 +41,9 @@ def test_accounts_and_tokens(cluster: Cluster) -> None:
         assert http.get("/process/processes", headers=headers).status_code == 401
 
 
-def test_attempts_to_log_in_are_counted_together(cluster: Cluster) -> None:
-    clients = cluster.clients()
-    set_up(clients[0])
-    body = {"username": "alice", "password": "wrong wrong"}
+def test_attempts_to_log_in_are_counted_together(agreed: Agreed) -> None:
+    clients = agreed[0].clients()
+    body = {"username": "mallory", "password": "wrong wrong"}
     codes = []
     for number in range(40):
         http = clients[number % len(clients)]
@@ -57,8 +57,8 @@ def test_attempts_to_log_in_are_counted_together(cluster: Cluster) -> None:
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
 
 
-def test_one_key_is_one_command_wherever_it_is_sent(cluster: Cluster) -> None:
-    clients = cluster.clients(set_up(cluster.clients()[0])["access_token"])
+def test_one_key_is_one_command_wherever_it_is_sent(agreed: Agreed) -> None:
+    clients = agreed[0].clients(agreed[1])
     start_and_read(clients[0])
     before = generation(clients[0])
     headers = {"Idempotency-Key": "once"}
@@ -85,8 +85,8 @@ def generation(http: httpx.Client) -> int:
     return str(ok(http.get("/logs", params={"process_name": WEB}))["chunk"]).count("I am up")
 
 
-def test_versions_of_the_configuration(cluster: Cluster) -> None:
-    one, two, three = cluster.clients(set_up(cluster.clients()[0])["access_token"])
+def test_versions_of_the_configuration(agreed: Agreed) -> None:
+    one, two, three = agreed[0].clients(agreed[1])
     etags = {http.get("/config").headers["ETag"] for http in (one, two, three)}
     assert len(etags) == 1
     first = {"If-Match": etags.pop()}
@@ -100,12 +100,11 @@ def test_versions_of_the_configuration(cluster: Cluster) -> None:
     assert len(set(versions)) == 1
 
 
-def test_sockets_of_every_replica_see_what_one_did(cluster: Cluster) -> None:
-    pair = set_up(cluster.clients()[0])
-    clients = cluster.clients(pair["access_token"])
-    urls = [
-        f"ws://127.0.0.1:{api.port}/ws/status?token={pair['access_token']}" for api in cluster.apis
-    ]
+def test_sockets_of_every_replica_see_what_one_did(agreed: Agreed) -> None:
+    cluster, token = agreed
+    clients = cluster.clients(token)
+    urls = [f"ws://127.0.0.1:{api.port}/ws/status?token={token}" for api in cluster.apis]
+    ok(clients[2].post("/process/stop-service", json={"process_name": WEB}))
     with ExitStack() as stack:
         opened = [stack.enter_context(connect(url)) for url in urls]
         start_and_read(clients[1])
@@ -122,8 +121,8 @@ def sees_running(socket: Any) -> bool:
     return False
 
 
-def test_a_replica_keeps_no_file(cluster: Cluster) -> None:
-    set_up(cluster.clients()[0])
+def test_a_replica_keeps_no_file(agreed: Agreed) -> None:
+    cluster, _ = agreed
     for api in cluster.apis:
         files = Path(f"/proc/{api.process.pid}/fd").iterdir()
         links = [str(file.readlink()) for file in files]
