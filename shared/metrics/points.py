@@ -12,6 +12,7 @@ A point of a coarser tier stands for a time: `g` holds averages, `n` the last va
 import math
 from collections.abc import Iterable, Mapping
 from itertools import chain, compress
+from operator import itemgetter
 from typing import Any, Final
 
 Point = dict[str, Any]
@@ -107,11 +108,13 @@ def extremes(points: list[Point], before: Point | None = None) -> dict[str, tupl
     """Lowest and highest value of every gauge, and rate of every counter; without those of which
     nothing is known. `before`: the point before the first one, for its rates."""
     found: dict[str, tuple[float, float]] = {}
-    rolled = [point for point in points if "lo" in point]  # these know their extremes
+    # These know their extremes.
+    rolled = [(point["lo"], point["hi"]) for point in points if "lo" in point]
+    bounds = [low for low, _ in rolled], [high for _, high in rolled]
     plain = [point for point in points if "lo" not in point]
     for name in names_of(points, "g"):
         own = [point["g"].get(name) for point in plain]
-        _widen(found, name, rolled, own)
+        _widen(found, name, bounds, own)
     row = [before, *points] if before is not None else points
     times = [point["t"] for point in row] if plain else []
     is_plain = ["lo" not in point for point in points]
@@ -120,18 +123,28 @@ def extremes(points: list[Point], before: Point | None = None) -> dict[str, tupl
         if plain:
             values = rates(times, [point["n"].get(name) for point in row])
             own = list(compress(values[len(row) - len(points) :], is_plain))
-        _widen(found, name, rolled, own)
+        _widen(found, name, bounds, own)
     return found
 
 
+Bounds = tuple[list[dict[str, float]], list[dict[str, float]]]
+
+
 def _widen(
-    found: dict[str, tuple[float, float]], name: str, rolled: list[Point], own: list[float | None]
+    found: dict[str, tuple[float, float]], name: str, bounds: Bounds, own: list[float | None]
 ) -> None:
     known = [value for value in own if value is not None]
-    low = [value for point in rolled if (value := point["lo"].get(name)) is not None]
-    high = [value for point in rolled if (value := point["hi"].get(name)) is not None]
+    low, high = (_values(name, part) for part in bounds)
     if known or low:
         found[name] = (min(chain(known, low)), max(chain(known, high)))
+
+
+def _values(name: str, parts: list[dict[str, float]]) -> list[float]:
+    """Of those that have it: nearly always all, which is five times as quick to ask."""
+    try:
+        return list(map(itemgetter(name), parts))
+    except KeyError:
+        return [part[name] for part in parts if name in part]
 
 
 def _percent(part: Any) -> float | None:

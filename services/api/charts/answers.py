@@ -5,6 +5,7 @@ Compact and full snapshots go out as they were stored; only points are decoded.
 
 import asyncio
 import time
+from itertools import chain
 from typing import Any, Final
 
 import orjson
@@ -106,7 +107,16 @@ def _render_full(
 def _render_series(
     rows: list[HistoryRow], dictionaries: Dictionaries, window: Window
 ) -> dict[str, Any]:
-    readable = [(row, point) for row in rows if (point := _point(row)) is not None]
+    try:
+        return _draw(rows, dictionaries, window, strict=False)
+    except TypeError:  # somebody wrote text where a number belongs
+        return _draw(rows, dictionaries, window, strict=True)
+
+
+def _draw(
+    rows: list[HistoryRow], dictionaries: Dictionaries, window: Window, *, strict: bool
+) -> dict[str, Any]:
+    readable = [(row, point) for row in rows if (point := _point(row, strict)) is not None]
     points: list[Point] = [point for _, point in readable]
     chosen = choose([point["t"] for point in points], window.bucket_s, window.max_points)
     shown = [
@@ -124,12 +134,19 @@ def _render_series(
     }
 
 
-def _point(row: HistoryRow) -> Point | None:
-    """None for what somebody spoilt: one row must not hide all others."""
+def _point(row: HistoryRow, strict: bool) -> Point | None:
+    """None for what somebody spoilt: one row must not hide all others.
+
+    Args:
+        strict: look at every number, which takes time and is hardly ever needed.
+    """
     try:
         point = row.point
         parts = [point[name] for name in ("g", "n", *(("lo", "hi") if "lo" in point else ()))]
         well = isinstance(point["t"], int | float) and all(type(part) is dict for part in parts)
+        if strict and well:
+            sum(chain.from_iterable(filter(None, part.values()) for part in parts[:2]))
+            sum(chain.from_iterable(part.values() for part in parts[2:]))
     except (ValueError, TypeError, KeyError):
         return None
     return point if well else None

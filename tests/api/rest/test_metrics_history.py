@@ -131,6 +131,9 @@ async def test_rows_that_somebody_spoilt_are_left_out(
         {"p": b"[]", "c": b"x", "n": 1},
         {"p": b'{"t":1,"g":7,"n":{}}', "c": b"x", "n": 1},
         {"p": b'{"t":1,"g":{},"n":{}}', "c": b"x", "n": 1},
+        {"p": b'{"t":1,"g":{"cpu":"x"},"n":{}}', "c": b"x", "n": 1},
+        {"p": b'{"t":1,"g":{},"n":{"net_sent":"x"}}', "c": b"x", "n": 1},
+        {"p": b'{"t":1,"g":{"cpu":1},"n":{},"lo":{"cpu":null},"hi":{"cpu":1}}', "c": b"x", "n": 1},
         {"p": b"{}", "c": b"x", "n": "x"},
         {"x": b"y"},
     ):
