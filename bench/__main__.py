@@ -17,6 +17,7 @@ NAMES = (
     "metrics",
     "cli",
     "seerr",
+    "proxy",
 )
 
 
