@@ -12,7 +12,7 @@ import pytest
 from services.api.auth import passwords as module
 from services.api.auth.passwords import BusyError, Passwords
 from tests.auth.conftest import PASSWORD, Stack
-from tests.support.supervisor import PROJECT
+from tests.support.program import PROJECT
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from websockets.exceptions import ConnectionClosed
 
 from services.api.auth.tokens import peek
 from tests.auth.conftest import PASSWORD, Stack
+from tests.support.program import PROJECT
 from tests.support.redis_server import free_port
-from tests.support.supervisor import PROJECT
 from tests.support.wait import wait_until
 
 PATHS = ("/ws/logs", "/ws/status")

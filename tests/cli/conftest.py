@@ -19,8 +19,9 @@ import pytest
 
 from services.cli.app import build
 from services.cli.desk import Desk
+from tests.support.program import PROJECT
 from tests.support.redis_server import PrivateRedis, find_redis_server, free_port
-from tests.support.supervisor import PROJECT, SupervisorProcess
+from tests.support.supervisor import SupervisorProcess
 from tests.support.wait import wait_until_sync
 
 DUMB = PROJECT / "dumb"

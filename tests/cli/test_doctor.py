@@ -11,7 +11,7 @@ from services.cli.doctor.machine import lock_holder
 from services.cli.top import host_line, rows
 from tests.cli.conftest import Rig
 from tests.cli.terminal import OnTerminal
-from tests.support.supervisor import PROJECT
+from tests.support.program import PROJECT
 from tests.support.wait import wait_until_sync
 
 

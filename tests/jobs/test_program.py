@@ -14,7 +14,8 @@ from shared.exits import Exit
 from shared.jobs import LONG, QUICK, Kind, queue_name
 from tests.jobs.conftest import MakeJobs
 from tests.launcher.running import gone
-from tests.support.jobs import PROJECT, JobsProcess
+from tests.support.jobs import JobsProcess
+from tests.support.program import PROJECT
 from tests.support.wait import wait_until_sync
 
 

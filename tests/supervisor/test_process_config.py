@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from tests.supervisor.live import SLEEP, Boss, service, tree
+from tests.support.program import PROJECT
 from tests.support.redis_server import PrivateRedis
-from tests.support.supervisor import PROJECT
 from tests.support.wait import wait_until_sync
 
 Make = Callable[..., Boss]

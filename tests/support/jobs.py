@@ -1,66 +1,32 @@
 """A real jobs program over a data directory of the test's own."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
-from redis import Redis
 from rq import Queue, Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from shared.bus.jobs import live_programs
-from shared.bus.keys import Keys
 from shared.jobs import SPECS, Kind, job_id, queue_name
+from tests.support.program import PROJECT, ProgramProcess
 from tests.support.wait import wait_until_sync
 
-PROJECT = Path(__file__).resolve().parents[2]
 STAND_IN = str(PROJECT / "tests" / "programs" / "jobs_program.py")
 
 
-class JobsProcess:
+class JobsProcess(ProgramProcess):
     """Starts, kills and restarts a jobs program. `real`: the program itself, not the stand-in."""
 
     def __init__(self, home: Path, redis_url: str, *, real: bool = False) -> None:
-        self.home = home
-        self.redis_url = redis_url
-        self.redis = Redis.from_url(redis_url, protocol=2)
-        self.keys = Keys()
-        self.output = home / "jobs.out"
-        self._argv = ["-m", "services.jobs"] if real else [STAND_IN]
-        self._process: subprocess.Popen[bytes] | None = None
-        home.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+        argv = ("-m", "services.jobs") if real else (STAND_IN,)
+        super().__init__(home, redis_url, "jobs.out", *argv)
 
     def start(self, *, ready: bool = True) -> None:
         """Start it; `ready` waits for its heartbeat with both workers."""
-        env = {
-            **os.environ,
-            "DUMB_HOME": str(self.home),
-            "REDIS_URL": self.redis_url,
-            "PYTHONPATH": str(PROJECT),
-        }
-        env.pop("DUMB_CONFIG", None)
-        with self.output.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, *self._argv],
-                cwd=PROJECT,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        if ready:
-            wait_until_sync(lambda: len(self.workers()) == 2, timeout=20, what="two workers")
+        self.launch((lambda: len(self.workers()) == 2) if ready else None, "two workers")
 
     def program(self) -> dict[str, Any]:
         """What this very process says of itself; {} while it does not."""
@@ -71,25 +37,6 @@ class JobsProcess:
     def workers(self) -> dict[str, int]:
         """Pids by queue."""
         return {w["queue"]: w["pid"] for w in self.program().get("workers", [])}
-
-    def kill(self) -> None:
-        """SIGKILL to the main process alone."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20) -> int:
-        assert self._process is not None
-        self._process.send_signal(number)
-        code = self._process.wait(timeout)
-        self._process = None
-        return code
-
-    def close(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self.stop()
-        self.redis.close()
 
     # -- jobs ---------------------------------------------------------------------------------
 

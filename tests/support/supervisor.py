@@ -2,31 +2,22 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
-from redis import Redis
 
+from tests.support.program import ProgramProcess
 from tests.support.wait import wait_until_sync
 
-PROJECT = Path(__file__).resolve().parents[2]
 
-
-class SupervisorProcess:
-    """Starts, kills and restarts `python -m services.supervisor`. `redis` is for assertions."""
+class SupervisorProcess(ProgramProcess):
+    """Starts, kills and restarts `python -m services.supervisor`, and asks it."""
 
     def __init__(self, home: Path, redis_url: str, services: Mapping[str, Any]) -> None:
-        self.home = home
-        self.redis_url = redis_url
+        super().__init__(home, redis_url, "supervisor.out", "-m", "services.supervisor")
         self.config = home / "dumb_config.json"
-        self.redis = Redis.from_url(redis_url, protocol=2)
-        self.output = home / "supervisor.out"
-        self._process: subprocess.Popen[bytes] | None = None
-        home.mkdir(parents=True, exist_ok=True)
         self.write_config(services)
 
     def write_config(self, services: Mapping[str, Any], **dumb: Any) -> None:
@@ -39,56 +30,18 @@ class SupervisorProcess:
         temporary.write_bytes(orjson.dumps(tree))
         temporary.rename(self.config)
 
-    @property
-    def pid(self) -> int:
-        """Of the supervisor that runs now."""
-        assert self._process is not None
-        return self._process.pid
-
     def start(self, *, ready: bool = True) -> None:
         """Start it; `ready` waits until its heartbeat is there and names this very process."""
-        env = {**os.environ, "DUMB_HOME": str(self.home), "REDIS_URL": self.redis_url}
-        env.pop("DUMB_CONFIG", None)
-        with self.output.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "services.supervisor"],
-                cwd=PROJECT,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        if ready:
-            wait_until_sync(self.beats, timeout=15, what="the supervisor's heartbeat")
+        self.launch(self.beats if ready else None, "the supervisor's heartbeat")
 
     def beats(self) -> bool:
         """Whether the heartbeat of this process is in Redis."""
         return self.redis.hget("dumb:supervisor", "pid") == str(self.pid).encode()
 
-    def kill(self) -> None:
-        """SIGKILL: what it did not write down is gone."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30) -> int:
-        """Ask it to end and wait; its exit code."""
-        assert self._process is not None
-        self._process.send_signal(number)
-        code = self._process.wait(timeout)
-        self._process = None
-        return code
-
     def close(self) -> None:
         """End it and everything that it started, whatever state it is in."""
-        if self._process is not None and self._process.poll() is None:
-            try:
-                self.stop()
-            except subprocess.TimeoutExpired:
-                self.kill()
+        super().close()
         self.end_services()
-        self.redis.close()
 
     def end_services(self) -> None:
         """Kill services that a killed supervisor left, found by their journalled pids."""
