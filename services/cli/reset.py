@@ -5,7 +5,6 @@ cannot verify argon2id. With a supervisor running its API does this; two writers
 not mix, so the supervisor's lock is held meanwhile.
 """
 
-import fcntl
 import getpass
 import os
 import sys
@@ -19,6 +18,7 @@ import bcrypt
 
 from shared.config.document import load_document, save_document
 from shared.errors import DumbError
+from shared.lock import lock_patiently, open_lock
 from shared.settings import Settings
 
 MIN_CHARS: Final = 8
@@ -48,17 +48,13 @@ def reset(settings: Settings, name: str, *, use_bcrypt: bool, enable: bool) -> N
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = settings.run_dir / "supervisor.lock"
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = open_lock(settings.run_dir / "supervisor.lock")
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not lock_patiently(lock):
             raise DumbError(
                 "The supervisor is running and owns the accounts. Change the password over the "
                 "API (`dumb users passwd`), or stop it first (`dumb down`)."
-            ) from error
+            )
         yield
     finally:
         os.close(lock)

@@ -4,7 +4,6 @@ It has one thread, no event loop and no handlers: it waits for signals, and once
 whether anything is due.
 """
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -29,9 +28,9 @@ from shared.bus.jobs import NewsWriter, live_programs
 from shared.bus.keys import Keys
 from shared.bus.log_level import obey
 from shared.bus.scripts import JOBS_BEAT, LEASE_KEEP
-from shared.errors import DumbError
 from shared.exits import Exit
 from shared.jobs import QUEUES
+from shared.lock import take_lock
 from shared.settings import Settings
 from shared.version import VERSION
 
@@ -48,13 +47,6 @@ ENDS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 WATCHED: Final = ENDS | {signal.SIGCHLD}
 
 
-class InUseError(DumbError):
-    """Another jobs program runs on this data directory."""
-
-    code = "jobs_in_use"
-    exit_code = Exit.IN_USE
-
-
 class Keeper:
     """One jobs program. `work(queue, name)` is what a worker process does."""
 
@@ -64,7 +56,7 @@ class Keeper:
         self._place = f"{socket.gethostname()}-{_short(str(settings.home))}"
         """The same for every program on this directory: of those before us none lives."""
         self.program = f"{self._place}-{os.getpid()}-{secrets.token_hex(2)}"
-        self._lock = self._take_lock()
+        self._lock = take_lock(settings.run_dir / "jobs.lock", "jobs program", settings.home)
         self._workers = Workers(self.program, QUEUES, lambda q, n: self._in_child(work, q, n))
         self._redis = blocking_client(settings.redis_url, "dumb-jobs")
         self._beat = self._redis.register_script(JOBS_BEAT)
@@ -213,18 +205,6 @@ class Keeper:
             if self._away and action == self._turn:
                 _log.info("Redis is back.")
             self._away = False
-
-    def _take_lock(self) -> int:
-        """Raises `InUseError`, or `OSError` when the directory cannot be used."""
-        self._settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._settings.run_dir / "jobs.lock"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise InUseError(f"A jobs program runs on {self._settings.home} already.") from None
-        return handle
 
 
 def _short(text: str) -> str:

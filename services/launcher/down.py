@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from services.launcher.home import holder
 from services.launcher.kernel import command_line
+from shared.lock import holder
 
 REPORT_EVERY_S: Final = 2.0
 PAUSE_S: Final = 0.1

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from services.launcher.home import holder
 from services.launcher.kernel import command_line
 from shared.errors import DumbError
+from shared.lock import holder
 
 HAND_OVER: Final = signal.SIGUSR2
 """Asks a supervisor to exit and to leave its services to the next one."""

@@ -1,18 +1,13 @@
 """The data directory: made once, used by one launcher at a time."""
 
-import fcntl
 import os
 import stat
-import time
 from pathlib import Path
-from typing import Final
 
 from services.launcher.files import write_private
 from shared.errors import DumbError
 from shared.exits import Exit
-
-LOCK_TRIES: Final = 4
-LOCK_PAUSE_S: Final = 0.05
+from shared.lock import holder_noted, lock_patiently, note_holder, open_lock
 
 
 class HomeError(DumbError):
@@ -81,57 +76,22 @@ class HomeLock:
         """Take the lock and write this pid into it.
 
         Raises:
-            HomeError: another launcher has it.
+            HomeInUseError: another launcher has it.
+            LockFileError: it cannot be opened.
         """
         descriptor = open_lock(self.path)
-        # More than one try: someone may be testing the lock at this very moment.
-        for attempt in range(LOCK_TRIES):
-            if _try(descriptor):
-                break
-            if attempt == LOCK_TRIES - 1:
-                pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-                os.close(descriptor)
-                raise HomeInUseError(
-                    f"dumb is already running on {self._home} (pid {pid or 'unknown'}): "
-                    "stop it with Ctrl-C or `dumb down`, or set DUMB_HOME to another directory."
-                )
-            time.sleep(LOCK_PAUSE_S)
+        if not lock_patiently(descriptor):
+            pid = holder_noted(descriptor) or "unknown"
+            os.close(descriptor)
+            raise HomeInUseError(
+                f"dumb is already running on {self._home} (pid {pid}): "
+                "stop it with Ctrl-C or `dumb down`, or set DUMB_HOME to another directory."
+            )
         self._descriptor = descriptor
         self.left_behind = os.fstat(descriptor).st_size > 0
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        note_holder(descriptor)
 
     def release(self) -> None:
         """Give it back, and mark the end as an orderly one."""
         os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
-
-
-def open_lock(path: Path) -> int:
-    """A descriptor of a lock file. Raises `HomeError` when it cannot be opened."""
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise HomeError(f"{path} cannot be opened: {error.strerror}.") from error
-
-
-def holder(path: Path) -> int | None:
-    """Pid of the process that holds this lock file; 0 when it is held but names nobody."""
-    if not path.exists():
-        return None
-    descriptor = open_lock(path)
-    try:
-        if _try(descriptor):
-            return None
-        words = os.pread(descriptor, 32, 0).split()
-        return int(words[0]) if words and words[0].isdigit() else 0
-    finally:
-        os.close(descriptor)
-
-
-def _try(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

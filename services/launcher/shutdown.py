@@ -8,9 +8,9 @@ from typing import Final
 
 from services.launcher.console import Console
 from services.launcher.crew import Crew, Member
-from services.launcher.home import holder
 from services.launcher.kernel import children
 from services.launcher.signals import Signals
+from shared.lock import holder
 
 REPORT_EVERY_S: Final = 2.0
 ORPHANS_S: Final = 5.0

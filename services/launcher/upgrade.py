@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from services.launcher.handover import HAND_OVER
-from services.launcher.home import holder
 from services.launcher.kernel import command_line
 from shared.errors import DumbError
 from shared.exits import Exit
+from shared.lock import holder
 
 CHECK_S: Final = 60.0
 TAKE_OVER_S: Final = 60.0

@@ -8,6 +8,8 @@ import uvloop
 from services.metrics.app import Collector
 from shared import ownlog
 from shared.bus.access import find_refusal
+from shared.errors import DumbError
+from shared.lock import take_lock
 from shared.settings import Settings, SettingsError, load_settings
 
 _log = logging.getLogger("services.metrics")
@@ -29,6 +31,12 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     ownlog.install(settings.log_level)
+    try:
+        # Never closed: one collector, or each service would be counted and kept twice.
+        take_lock(settings.run_dir / "metrics.lock", "metrics collector", settings.home)
+    except DumbError as error:
+        _log.error("%s", error)
+        return error.exit_code
     return uvloop.run(_run(settings))
 
 

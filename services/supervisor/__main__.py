@@ -12,7 +12,6 @@ import uvloop
 
 from services.supervisor.app import Supervisor
 from services.supervisor.config_mount import trouble_with
-from services.supervisor.lock import AlreadyRunningError
 from services.supervisor.ownlog import install
 from shared.bus.access import find_refusal
 from shared.errors import DumbError
@@ -33,9 +32,6 @@ async def _run(*, only_check: bool) -> int:
         return Exit.OK
     try:
         supervisor = Supervisor(settings, os.environ, own_log)
-    except AlreadyRunningError as error:
-        _log.error("%s Stop it first, or set DUMB_HOME to another directory.", error)
-        return error.exit_code
     except DumbError as error:
         _log.error("%s", error)
         return error.exit_code

@@ -38,7 +38,6 @@ from services.supervisor.inbox import Inbox
 from services.supervisor.job import BOOT, Job, internal_command
 from services.supervisor.journal import Journal
 from services.supervisor.lifecycle import Lifecycle
-from services.supervisor.lock import take_lock
 from services.supervisor.loglevel import LogLevels
 from services.supervisor.logs import LogShelf, limits_of
 from services.supervisor.logsender import LogSender
@@ -57,6 +56,7 @@ from shared.bus.keys import Keys
 from shared.config.dependencies import Dependencies
 from shared.config.services import ServiceBlock
 from shared.exits import Exit
+from shared.lock import take_lock
 from shared.models.command import Action
 from shared.models.startup import Startup
 from shared.settings import Settings
@@ -78,7 +78,7 @@ class Supervisor:
         """Take the lock and read journal and configuration.
 
         Raises:
-            AlreadyRunningError, JournalError, ConfigError: it cannot serve.
+            InUseError, LockFileError, JournalError, ConfigError: it cannot serve.
         """
         self._settings = settings
         self._environ = dict(environ)
@@ -87,7 +87,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._handover = False
         self._catch_signals()  # before the lock: who sees its pid there may signal it
-        self._lock = take_lock(settings.run_dir)
+        self._lock = take_lock(settings.run_dir / "supervisor.lock", "supervisor", settings.home)
         keys = self._keys = Keys(settings.redis_prefix)
         self._heartbeat = Heartbeat(settings, keys, self._environ, self._startup)
         self._journal = Journal(settings.run_dir / "journal.jsonl")

@@ -12,12 +12,13 @@ import pytest
 from services.launcher.api_port import PortError, is_live, refuse_taken
 from services.launcher.backoff import next_delay
 from services.launcher.handover import take_over
-from services.launcher.home import HomeLock, holder, make_home
+from services.launcher.home import HomeLock, make_home
 from services.launcher.private_redis import prepare
 from services.launcher.programs import own_redis
 from services.launcher.redis_binary import find_redis_server, parse_version
 from services.launcher.redis_ping import Ping, RedisRefusedError, ping
 from shared.errors import DumbError
+from shared.lock import holder
 from shared.redis_url import RedisAddress
 from tests.support.redis_server import PrivateRedis, free_port
 

@@ -203,3 +203,20 @@ def test_garbage_on_its_channels_changes_nothing(collector: CollectorProcess) ->
     before = _samples(collector)
     wait_until_sync(lambda: _samples(collector) > before, timeout=8)
     assert "failed" not in collector.output.read_text()
+
+
+def test_a_second_collector_on_one_directory_says_so(lone_collector: CollectorProcess) -> None:
+    lone_collector.start()
+    env = {
+        **os.environ,
+        "DUMB_HOME": str(lone_collector.home),
+        "REDIS_URL": lone_collector.redis_url,
+    }
+    found = subprocess.run(
+        [sys.executable, "-m", "services.metrics"], env=env, capture_output=True,
+        timeout=20, check=False,
+    )  # fmt: skip
+    assert found.returncode == Exit.IN_USE
+    assert f"(pid {lone_collector.pid}) runs on".encode() in found.stderr
+    lone_collector.kill()
+    lone_collector.start()
