@@ -37,10 +37,23 @@ def misfits(value: Any, schema: Mapping[str, Any], path: tuple[str, ...] = ()) -
         for key, item in value.items():
             yield from misfits(item, known.get(key, others), (*path, key))
     elif isinstance(value, list):
+        if why := _list(value, schema):
+            yield path, why
         for at, item in enumerate(value):
             yield from misfits(item, schema.get("items", {}), (*path, str(at)))
     elif why := _scalar(value, schema):
         yield path, why
+
+
+def _list(value: list[Any], schema: Mapping[str, Any]) -> str:
+    low, high = schema.get("minItems", 0), schema.get("maxItems", math.inf)
+    if len(value) < low:
+        return f"must have {low} entry or more"
+    if len(value) > high:
+        return f"must have {high} entries at most"
+    if schema.get("uniqueItems") and any(item in value[:at] for at, item in enumerate(value)):
+        return "must not have an entry twice"
+    return ""
 
 
 def _scalar(value: Any, schema: Mapping[str, Any]) -> str:

@@ -164,7 +164,7 @@ def _auto_restart() -> Schema:
 
 
 def _metrics() -> Schema:
-    names: Schema = {"type": "array", "maxItems": 32, "uniqueItems": True}
+    names: Schema = {"type": "array", "minItems": 1, "maxItems": 32, "uniqueItems": True}
     path: Schema = {"type": "string", "pattern": "^/"}
     return _object(
         {

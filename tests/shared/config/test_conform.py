@@ -12,7 +12,21 @@ from shared.config.schema import block_schema, config_schema, dumb_schema, servi
 from shared.config.services import walk_services
 from tests.shared.config.test_files import sample
 
-VALUES: tuple[Any, ...] = (5, -1, 10**12, "x", [], ["x"], [5], {}, {"x": 1}, True, 1.5)
+VALUES: tuple[Any, ...] = (
+    5,
+    -1,
+    10**12,
+    "x",
+    [],
+    ["x"],
+    [5],
+    ["/", "/"],
+    ["/x"] * 33,
+    {},
+    {"x": 1},
+    True,
+    1.5,
+)
 
 
 def places(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -71,6 +85,12 @@ def test_a_real_validator_finds_the_same_faults(name: str) -> None:
         ({"plex": {"friendly_name": "a\0"}}, "plex.friendly_name", "NUL"),
         ({"tz": 5}, "tz", "must be text"),
         ({"seerr_sync": {"poll_interval_seconds": 9}}, "seerr_sync.poll_interval_seconds", "10"),
+        ({"dumb": {"metrics": {"network_interfaces": []}}}, "dumb.metrics.network_interfaces",
+         "1 entry or more"),
+        ({"dumb": {"metrics": {"filesystem_paths": ["/", "/a", "/"]}}},
+         "dumb.metrics.filesystem_paths", "twice"),
+        ({"dumb": {"metrics": {"network_interfaces": [f"e{at}" for at in range(33)]}}},
+         "dumb.metrics.network_interfaces", "32 entries at most"),
         ({"dumb": {"log_size": 1.5}}, "dumb.log_size", "text or a whole number"),
         (
             {"dumb": {"auto_restart": {"backoff_seconds": [5, "x"]}}},
