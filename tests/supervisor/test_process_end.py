@@ -111,7 +111,7 @@ def test_a_second_one_on_the_same_home_gives_up(make: Make) -> None:
     second.start(ready=False)
     assert second.wait() == 75
     said = second.output.read_text()
-    assert f"Another supervisor (pid {first.pid}) is in charge of {first.home}." in said
+    assert f"Another supervisor (pid {first.pid}) runs on {first.home}: " in said
     assert "Traceback" not in said
     assert first.beats()
     assert first.service("web")["pid"] == pid
