@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from services.api.awaited import Awaited
 from services.api.projection import Projection, StateListener, Verdict
@@ -271,7 +271,10 @@ class Bridge:
             self._tell_state(name)
         for command_id in self._awaited.open_ids():
             await self._read_awaited(command_id)
-        await self._read_jobs()
+        try:
+            await self._read_jobs()
+        except ResponseError as error:  # another type is there: no reason to be without the states
+            log.debug("Reading open jobs failed: %s", error)
         self.counters.resyncs += 1
         if self._subscribed and self._epoch == epoch:
             self._synced.set()

@@ -108,6 +108,7 @@ class ConfigReader:
         names = (keys.config, keys.config_version, keys.config_ui, keys.config_ui_revision)
         data, version, ui, revision = cast("list[bytes | None]", await self._redis.mget(*names))
         try:
+            int(version or b"")  # it goes into headers
             tree = orjson.loads(data or b"")
             published = parse_published(_text(version or b""), tree["file"], tree["effective"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:

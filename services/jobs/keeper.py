@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from services.jobs.config import ConfigWatch
 from services.jobs.recover import Recovery
 from services.jobs.schedule import Schedule, move_due_retries
-from services.jobs.sweep import sweep
+from services.jobs.sweep import mend, sweep
 from services.jobs.workers import Workers
 from shared.bus.client import blocking_client
 from shared.bus.jobs import NewsWriter, live_programs
@@ -90,6 +90,8 @@ class Keeper:
     # -- once a second ------------------------------------------------------------------------
 
     def _turn(self) -> None:
+        if not self._looked:
+            mend(self._redis, self._keys)  # before the first word, which would not be taken
         now = self._say_alive()
         obey(cast("bytes | None", self._redis.get(self._keys.log_level)), self._settings)
         self._config.look(scheduling=self._scheduling)
@@ -104,6 +106,8 @@ class Keeper:
         self._schedule.turn(now)
         if time.monotonic() - self._corrected > CORRECT_EVERY_S:
             self._corrected = time.monotonic()
+            if mend(self._redis, self._keys):
+                self._schedule.take_over(now)  # nobody knows its records any more
             self._sweep()
             self._requeue_of_lost_programs(now)
             self._recovery.correct_news()

@@ -41,6 +41,32 @@ def sweep(redis: Redis, keys: Keys, queue: str) -> int:
     return found
 
 
+def mend(redis: Redis, keys: Keys) -> bool:
+    """Put keys of another type aside that all queues share; whether there were any.
+
+    Raises what redis-py raises.
+    """
+    kinds = {
+        keys.jobs_lease: b"string",
+        "rq:queues": b"set",
+        "rq:workers": b"set",
+        **dict.fromkeys(
+            (
+                keys.jobs_programs,
+                keys.jobs_schedule,
+                keys.jobs_open,
+                keys.jobs_counters,
+                keys.jobs_gone,
+            ),
+            b"hash",
+        ),
+    }
+    found = [key for key, kind in kinds.items() if _put_aside(redis, key, kind)]
+    if found:
+        _log.warning("put aside, for they were of another type: %s", ", ".join(found))
+    return bool(found)
+
+
 def _sweep_list(redis: Redis, key: str) -> int:
     if _put_aside(redis, key, b"list"):
         return 1

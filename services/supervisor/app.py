@@ -51,6 +51,7 @@ from services.supervisor.spare import remove_spares
 from services.supervisor.spawn import Surroundings
 from services.supervisor.tail import Tails
 from services.supervisor.unit import Unit
+from services.supervisor.upkeep import Upkeep
 from shared.bus.client import BUS_ERRORS
 from shared.bus.keys import Keys
 from shared.config.dependencies import Dependencies
@@ -109,6 +110,7 @@ class Supervisor:
         self._accounts = Accounts(settings.users_path, settings.run_dir, keys)
         self._accounts.load()
         self._publisher = ConfigPublisher(self._config, self._outbox, keys)
+        self._upkeep = Upkeep(keys, self._names, lambda: self._config.version)
         self._desk = ConfigDesk(self._config, self._running, self._config_adopted)
         self._app_files = AppFiles(
             self._config.services, self._surroundings, self._outbox, own_files(settings)
@@ -325,7 +327,8 @@ class Supervisor:
         """The heartbeat; and news of the configuration, which are as rare."""
         await self._publisher.catch_up(redis)
         await self._heartbeat.beat(redis, self._outbox.rejected)
-        if await self._accounts.keep(redis):  # emptied beneath us, or put back to an older state
+        # Emptied beneath us, put back to an older state, or written to by somebody else.
+        if await self._accounts.keep(redis) or await self._upkeep.mend(redis):
             self._heartbeat.renew()
             await self._publisher.publish(redis)
             await self._levels.publish(redis)

@@ -288,3 +288,12 @@ async def test_logs_are_subscribed_only_while_somebody_wants_them(
     await wait_until(one, what="the pattern is there again after a reconnect")
     bridge.release_logs()
     await wait_until(none)
+
+
+async def test_states_do_not_wait_for_jobs_that_cannot_be_read(redis_url: str) -> None:
+    redis = commands_client(redis_url, "vandal")
+    await redis.set(KEYS.jobs_open, "mine")
+    async with running_bridge(redis_url) as (bridge, supervisor):
+        await supervisor.running("web")
+        await wait_until(sees(bridge, "web", ServiceStatus.RUNNING))
+    await redis.aclose(close_connection_pool=True)

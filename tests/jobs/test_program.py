@@ -175,3 +175,17 @@ def test_the_real_program_schedules_its_jobs_and_stops(make_jobs: MakeJobs) -> N
     assert orjson.loads(snapshot.read_bytes()) == {"dumb": {"plex_token": "s3cret"}}
     assert snapshot.stat().st_mode & 0o777 == 0o600
     assert program.stop() == 0
+
+
+def test_another_type_where_all_queues_look_ends_nothing(jobs: JobsProcess) -> None:
+    keys = jobs.keys
+    for key in (keys.jobs_programs, keys.jobs_lease, keys.jobs_schedule, "rq:workers"):
+        jobs.redis.delete(key)
+        jobs.redis.zadd(key, {"mine": 1})
+    for key in (keys.jobs_programs, keys.jobs_schedule):
+        wait_until_sync(lambda: jobs.redis.type(key) == b"hash", timeout=20, what=key)  # noqa: B023
+    wait_until_sync(lambda: len(jobs.workers()) == 2, timeout=20, what="it says that it is there")
+    jobs.redis.set("rq:queues", "mine")
+    jobs.kill()
+    jobs.start()
+    jobs.wait_status(jobs.enqueue(Kind.SESSION_CLEANUP), "finished")

@@ -104,6 +104,31 @@ def test_another_type_where_only_we_write(boss: Boss) -> None:
     wait_until_sync(lambda: boss.redis.type(keys[2]) == b"stream", what="the rejects")
 
 
+def test_what_is_written_at_changes_only_is_mended_without_any(boss: Boss) -> None:
+    boss.run("start", "web")
+    kinds = {
+        "services": b"set",
+        "service:web": b"hash",
+        "startup": b"string",
+        "config": b"string",
+        "config:version": b"string",
+        "config:versions": b"hash",
+        "log-level": b"string",
+        "environment": b"string",
+    }
+    for name in kinds:
+        boss.redis.delete(f"dumb:{name}")
+        boss.redis.zadd(f"dumb:{name}", {"mine": 1})
+    for name, kind in kinds.items():
+        wait_until_sync(lambda: boss.redis.type(f"dumb:{name}") == kind, what=name)  # noqa: B023
+    boss.wait_status("web", "running")
+    version = boss.redis.get("dumb:config:version")
+    boss.redis.sadd("dumb:services", "nobody")
+    boss.redis.set("dumb:config:version", b"\xff")
+    wait_until_sync(lambda: not boss.redis.sismember("dumb:services", "nobody"), what="the set")
+    wait_until_sync(lambda: boss.redis.get("dumb:config:version") == version, what="the version")
+
+
 @pytest.mark.parametrize("stream", ["commands", "triggers"])
 class TestHealing:
     """Each fault, then a command over both streams."""
