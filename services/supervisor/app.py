@@ -48,7 +48,7 @@ from services.supervisor.recovery import Recovery, state_of
 from services.supervisor.registry import API_KEY, Registry
 from services.supervisor.session import Session, cancelled
 from services.supervisor.spare import remove_spares
-from services.supervisor.spawn import Surroundings
+from services.supervisor.spawn import Surroundings, make_beside_others
 from services.supervisor.tail import Tails
 from services.supervisor.unit import Unit
 from services.supervisor.upkeep import Upkeep
@@ -127,7 +127,12 @@ class Supervisor:
             others={
                 Action.BULK: Bulk(self._wholes, self._graph).submit,
                 Action.START_CORE: StartCore(
-                    self._wholes, self._desk, self._graph, self._running, free
+                    self._wholes,
+                    self._desk,
+                    self._graph,
+                    self._running,
+                    free,
+                    provide=self._provide,
                 ).submit,
                 Action.RESET_RESTART_STATE: Reset(self._registry, self._restarter).submit,
                 Action.SET_LOG_LEVEL: self._levels.submit,
@@ -274,6 +279,12 @@ class Supervisor:
 
     def _policy(self, process_name: str) -> RestartPolicy | None:
         return policy_of(self._config.dumb.get("auto_restart"), process_name)
+
+    def _provide(self, name: str) -> None:
+        """A directory for a new instance. Blocks, raises `LaunchError`."""
+        unit = self._registry.units.get(name)
+        if unit is not None and unit.lifecycle.service.instance:
+            make_beside_others(unit.lifecycle.service, self._surroundings())
 
     def _running(self) -> frozenset[str]:
         units = self._registry.units.values()

@@ -105,8 +105,7 @@ def build_spec(service: ServiceBlock, around: Surroundings) -> LaunchSpec:
     argv = _arguments(service, names)
     env = _environment(service, around, names)
     uid, gid = _user(service, around)
-    config_dir = str(fill(block.get("config_dir") or "", block, names))
-    cwd = _directory(config_dir, around.home, uid, gid)
+    cwd = _directory(_config_dir(block, names), around.home, uid, gid)
     ports = configured_ports(block)
     return LaunchSpec(
         argv=(_executable(argv[0], env, cwd, service.process_name), *argv[1:]),
@@ -119,6 +118,22 @@ def build_spec(service: ServiceBlock, around: Surroundings) -> LaunchSpec:
         uid=uid,
         gid=gid,
     )
+
+
+def make_beside_others(service: ServiceBlock, around: Surroundings) -> None:
+    """Make the `config_dir` of a new instance where those of the others are, if they are there.
+
+    Raises:
+        LaunchError: it cannot be made.
+    """
+    path = Path(_config_dir(service.block, around.placeholders()))
+    others = path.parent
+    if path.is_absolute() and others != Path(path.anchor) and others.is_dir():
+        _make_directory(path, *_user(service, around))
+
+
+def _config_dir(block: Mapping[str, Any], names: Mapping[str, Any]) -> str:
+    return str(fill(block.get("config_dir") or "", block, names))
 
 
 def _arguments(service: ServiceBlock, names: Mapping[str, Any]) -> list[str]:
@@ -245,7 +260,8 @@ def _make_directory(path: Path, uid: int | None, gid: int | None) -> None:
     try:
         for place in reversed(missing):
             place.mkdir(exist_ok=True)  # its program may make it at the same moment
-            os.chown(place, -1 if uid is None else uid, -1 if gid is None else gid)
+            owner = (-1 if uid is None else uid, -1 if gid is None else gid)
+            os.chown(place, *owner, follow_symlinks=False)
     except OSError as error:
         raise LaunchError(f"The config_dir {path} cannot be made: {error.strerror}.") from error
 

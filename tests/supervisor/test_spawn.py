@@ -13,6 +13,7 @@ from services.supervisor.spawn import (
     LaunchError,
     build_spec,
     configured_ports,
+    make_beside_others,
     probe_host,
 )
 from tests.supervisor.blocks import around, service, spec_of
@@ -90,6 +91,22 @@ def test_a_relative_directory_is_made_below_home(tmp_path: Path) -> None:
     assert spec.cwd == tmp_path / "demo/files"
     assert spec.cwd.is_dir()
     assert spec_of(tmp_path).cwd == tmp_path
+
+
+def test_a_new_instance_gets_its_directory_beside_the_others(tmp_path: Path) -> None:
+    others = tmp_path / "sonarr"
+    block = {"config_dir": str(others / "anime")}
+    make_beside_others(service(**block), around(tmp_path))
+    assert not others.exists()
+    others.mkdir()
+    for _ in range(2):  # the second time it is there
+        make_beside_others(service(**block), around(tmp_path))
+        assert (others / "anime").is_dir()
+    make_beside_others(service(config_dir="/dumb-no-such"), around(tmp_path))
+    assert not Path("/dumb-no-such").exists()
+    (others / "file").touch()
+    make_beside_others(service(config_dir=str(others / "file")), around(tmp_path))
+    assert (others / "file").is_file()
 
 
 def test_a_relative_directory_that_is_a_file_is_said_plainly(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from services.supervisor.core.plan import Plan, make_plan
 from services.supervisor.core.request import BadRequestError, CoreRequest, parse_request
 from services.supervisor.job import Job
 from services.supervisor.ports import Free
+from services.supervisor.probes.apart import apart
+from services.supervisor.spawn import LaunchError
 from shared.config.dependencies import Dependencies
 from shared.config.template import templates
 from shared.models.command import Action, Command, CommandStatus, Receipt
@@ -65,12 +67,16 @@ class StartCore:
         graph: Callable[[], Dependencies],
         running: Callable[[], frozenset[str]],
         free: Free,
+        *,
+        provide: Callable[[str], None],
     ) -> None:
+        """`provide` makes a place for a service. Blocks; raises `LaunchError`, `OSError`."""
         self._wholes = wholes
         self._desk = desk
         self._graph = graph
         self._running = running
         self._free = free
+        self._provide = provide
         self._runs: dict[str, _Run] = {}
 
     def submit(self, job: Job) -> None:
@@ -127,6 +133,10 @@ class StartCore:
         return order
 
     async def _start(self, run: _Run, name: str) -> None:
+        try:
+            await apart(partial(self._provide, name))
+        except (LaunchError, OSError) as error:  # its start says more
+            run.tell(f"{name}: {error}")
         run.tell(f"starting {name}")
         receipt = await self._wholes.part(run, Action.START, name)
         run.receipts[name] = receipt

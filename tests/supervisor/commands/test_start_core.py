@@ -163,6 +163,20 @@ def test_taken_back_it_leaves_nothing_half_started(make: Make) -> None:
     assert boss.service("Tautulli")["status"] == "stopped"
 
 
+def test_an_instance_has_its_directory_beside_that_of_the_first(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "default").mkdir()
+    boss = make(
+        sonarr={"instances": {"Default": gated("Sonarr", config_dir=str(tmp_path / "default"))}}
+    )
+    options = {"config_dir": str(tmp_path / "anime"), "port": free_port()}
+    anime = {"name": "sonarr", "instance_name": "Anime", "service_options": {"sonarr": options}}
+    command = send(boss, anime)
+    wait_until_sync((tmp_path / "anime").is_dir)
+    (tmp_path / "anime" / "go").touch()
+    receipt = boss.result(command)
+    assert receipt["status"] == "succeeded", receipt
+
+
 def test_a_killed_supervisor_leaves_one_that_is_carried_out_once(make: Make) -> None:
     boss = make(
         plex=gated("Plex"),
