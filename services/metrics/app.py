@@ -176,9 +176,11 @@ class Collector:
         try:
             await self._keeper.flush(self._plan.options)
         except ResponseError as error:  # out of memory, no permission: not a matter of presence
-            if str(error) != self._history_trouble:
-                _log.error("the history cannot be written: %s", error)
-            self._history_trouble = str(error)
+            # redis-py puts the command before it, which here is packed bytes.
+            why = str(error).rpartition("caused error: ")[2]
+            if why != self._history_trouble:
+                _log.error("the history cannot be written: %s", why)
+            self._history_trouble = why
         else:
             self._history_trouble = ""
 

@@ -279,3 +279,20 @@ async def test_odd_requests_are_ignored(
 ) -> None:
     await Migration(redis, keys, Keeper(store)).answer(request_, Options())
     assert await redis.keys("*") == []
+
+
+async def test_half_a_history_that_was_deleted_is_no_obstacle(
+    redis: Redis, keys: Keys, store: Store
+) -> None:
+    """Rows are made anew that the other half still has."""
+    await _fill(store, [NOW + second for second in range(0, 300, 5)])
+    await store.roll_up(NOW + 300)
+    whole = await redis.xlen(keys.metrics_snapshots("1m"))
+    await redis.delete(keys.metrics_history("1m"))
+    await store.roll_up(NOW + 300)
+    assert len(await _rows(redis, keys, "1m")) == whole == 5
+    assert await redis.xlen(keys.metrics_snapshots("1m")) == whole
+    for account in (await _totals(redis, keys)).values():
+        assert account["rows"] >= 0
+    await _fill(store, [NOW + 300])
+    assert await redis.xlen(keys.metrics_history("raw")) == 61

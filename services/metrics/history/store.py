@@ -5,7 +5,7 @@ Every method raises what redis-py raises, and can simply be called again.
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, cast
@@ -61,8 +61,11 @@ class Store:
 
     async def last_id(self) -> int:
         """The highest id that the raw history ever had; 0 for none."""
+        return await self._top(self._history(TIERS[0]))
+
+    async def _top(self, key: str) -> int:
         try:
-            info = await self._redis.xinfo_stream(self._history(TIERS[0]))
+            info = await self._redis.xinfo_stream(key)
         except ResponseError:
             return 0
         found = bytes(cast("Any", info)["last-generated-id"])
@@ -82,12 +85,28 @@ class Store:
         await cast("Any", self._redis.hset(self._keys.metrics_dictionary, mapping=fields))
 
     async def append(self, tier: Tier, rows: Iterable[Row]) -> None:
-        """Add rows whose ids are higher than all before; their bytes are counted with them."""
+        """Add rows whose ids are higher than all before; their bytes are counted with them.
+
+        Redis undoes nothing of a transaction of which one command fails, and somebody may have
+        deleted one of the two streams: each then gets what it has not.
+        """
+        rows = list(rows)
+        try:
+            await self._add(tier, rows, {})
+        except ResponseError as error:
+            if "equal or smaller" not in str(error):
+                raise
+            keys = (self._history(tier), self._snapshots(tier))
+            await self._add(tier, rows, {key: await self._top(key) for key in keys})
+            await self.recount()
+
+    async def _add(self, tier: Tier, rows: Iterable[Row], tops: Mapping[str, int]) -> None:
         pipe = self._redis.pipeline(transaction=True)
         for row in rows:
             for key, part in self._parts(tier, row):
-                pipe.xadd(key, part.fields, id=f"{part.id}-0")
-                self._count(pipe, key, 1, part.raw_bytes, part.packed_bytes)
+                if part.id > tops.get(key, 0):
+                    pipe.xadd(key, part.fields, id=f"{part.id}-0")
+                    self._count(pipe, key, 1, part.raw_bytes, part.packed_bytes)
         await pipe.execute()
 
     def _parts(self, tier: Tier, row: Row) -> list[tuple[str, HistoryRow | SnapshotRow]]:
