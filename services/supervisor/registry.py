@@ -34,10 +34,10 @@ class Registry:
             if not unit.lifecycle.alive and not unit.busy:
                 del self.units[name]
                 gone.append(name)
-        self.synthetic = {}
+        known, self.synthetic = self.synthetic, {}
         for name, block in wanted.items():
             if block.config_key == API_KEY:
-                self.synthetic[name] = _api_state(block)
+                self.synthetic[name] = known.get(name) or _api_state(block)
             elif name in self.units:
                 self.units[name].lifecycle.configure(block)
             else:

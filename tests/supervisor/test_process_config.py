@@ -162,3 +162,13 @@ def test_the_sample_loads(make: Make) -> None:
     assert problem(boss) == ""
     assert len(names(boss)) > 10
     assert {"DUMB API", "Demo File Server"} <= names(boss)
+
+
+def test_the_api_does_not_seem_restarted_when_the_configuration_changes(make: Make) -> None:
+    boss = make(service("web"))
+    boss.start()
+    before = boss.service("DUMB API")
+    boss.write_config(tree(service("web"), service("new")))
+    wait_until_sync(lambda: "new" in names(boss))
+    after = boss.service("DUMB API")
+    assert (after["started_at"], after["restart"]) == (before["started_at"], before["restart"])
