@@ -153,10 +153,10 @@ class Supervisor:
         recovery = Recovery(self._registry, self._journal, self._shelf, self._outbox)
         clean = self._journal.memory.clean or self._journal.memory.boot_id != boot_id()
         recovery.take_over()
+        plan = recovery.plan(self._graph(), clean=clean)
         self._journal.begin_run(boot_id())
         session = self._session()
         serving = asyncio.create_task(session.run())
-        plan = recovery.plan(self._graph(), clean=clean)
         starting = [unit.name for action, unit in plan if action is Action.START]
         await move_ports(self._config.state, starting, self._registry, self._desk)
         for action, unit in plan:

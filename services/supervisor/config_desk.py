@@ -151,10 +151,11 @@ class ConfigDesk:
 
     async def _reload(self, author: Author) -> str:
         """The problem, or ""."""
+        stamp = self._config.stamp()
         try:
             step = await asyncio.to_thread(self._config.reload, author)
         except ConfigError as error:
-            self._config.refuse(error)
+            self._config.refuse(error, stamp)
             self._adopted(Step(self._config.state, self._config.variables, None, (0, 0, 0)))
             return str(error)
         self._config.accept()

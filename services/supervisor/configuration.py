@@ -127,7 +127,7 @@ class Configuration:
 
     def changed_on_disk(self) -> bool:
         """Whether the file is another one than the one that was taken over or refused."""
-        return self._stamp() != self._seen
+        return self.stamp() != self._seen
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Configuration:
         Raises:
             ConfigError: none of them can.
         """
-        stamp = self._stamp()
+        stamp = self.stamp()
         try:
             state, variables = self._read()
             self.history.load(state)
@@ -175,7 +175,7 @@ class Configuration:
         Raises:
             ConfigError: it cannot be used; see `refuse`.
         """
-        stamp = self._stamp()
+        stamp = self.stamp()
         state, variables = self._read()
         return self._taken_over(state, variables, stamp, author)
 
@@ -191,9 +191,13 @@ class Configuration:
         self.history.note(record)
         return Step(state, variables, record, stamp, ui_changed)
 
-    def refuse(self, error: ConfigError) -> None:
-        """The file on disk cannot be used: everything stays as it is. On the event loop."""
-        self._seen = self._stamp()
+    def refuse(self, error: ConfigError, stamp: Stamp) -> None:
+        """The file on disk cannot be used: everything stays as it is. On the event loop.
+
+        Args:
+            stamp: from before it was read. A file that is written while we look at it was not seen.
+        """
+        self._seen = stamp
         if str(error) != self.problem:
             _log.error("configuration refused: %s", error)
         self.problem = str(error)
@@ -253,7 +257,7 @@ class Configuration:
         record = self._record(state, self.state.live, author, note, persisted=saved)
         self._save(state, record) if saved else self._keep(record)
         ui_changed = not same(value_at(self.effective, UI), value_at(state.effective, UI))
-        stamp = self._stamp() if saved else self._seen
+        stamp = self.stamp() if saved else self._seen
         return Step(state, variables, record, stamp, ui_changed)
 
     def _change_ui(self, file: Tree) -> Step:
@@ -264,7 +268,7 @@ class Configuration:
             raise RefusedError(Refusal.INVALID, f"Validation error {error}") from None
         if not self.problem:
             self._save(state, None)
-        return Step(state, self.variables, None, self._stamp(), ui_changed=True)
+        return Step(state, self.variables, None, self.stamp(), ui_changed=True)
 
     def _restored(self, args: Mapping[str, Any]) -> Proposal:
         wanted = args.get("version")
@@ -310,7 +314,7 @@ class Configuration:
                 Refusal.CONFLICT,
                 f"The file on disk cannot be used, repair it first: {self.problem}",
             )
-        if self._stamp() != self._seen:
+        if self.stamp() != self._seen:
             raise StaleError
         try:
             _check_writable(state.file)
@@ -338,7 +342,8 @@ class Configuration:
         """The file on disk is the one in force."""
         self.problem = ""
 
-    def _stamp(self) -> Stamp:
+    def stamp(self) -> Stamp:
+        """By what a file that was replaced or written to is told from the one that was read."""
         try:
             stat = self.path.stat()
         except OSError:

@@ -31,6 +31,11 @@ from shared.states import ALIVE, Desired, ServiceStatus
 _log = logging.getLogger(__name__)
 _S = ServiceStatus
 
+AWAY: Final = "ended while the supervisor was away"
+"""The `exit_reason` of a process whose end nobody saw."""
+
+_NOT_CHECKED: Final = Verdict(Health.STARTING, "Not checked yet", {"probe": "process"})
+
 IDENTIFY_AFTER_S: Final = 0.05
 """Reading the start time of a process waits for its exec to end; a start does not."""
 
@@ -316,7 +321,7 @@ class Lifecycle:
         if self.state.status is _S.STARTING:
             health = health_fields(said) if said is not None else {}
             if not self.health_plan.proven:
-                health = health_fields(Verdict(Health.STARTING, "Not checked yet"))
+                health = health_fields(_NOT_CHECKED)
             self.book.change(_S.RUNNING, ready_at=time.time(), **health)
             self.report("ready")
 
@@ -437,7 +442,7 @@ class Lifecycle:
             self.book.change(_S.STOPPED)  # nobody waits any more
         if self.state.status not in ALIVE:
             return
-        why = "ended while the supervisor was away"
+        why = AWAY
         status = _S.STOPPED if self.state.status is _S.STOPPING else _S.EXITED
         now = time.time()
         self.book.change(

@@ -7,6 +7,7 @@ from typing import Any
 
 from services.supervisor.identity import Identity, boot_id, find_leader, open_pidfd, start_ticks
 from services.supervisor.journal import Journal
+from services.supervisor.lifecycle import AWAY
 from services.supervisor.logs import LogShelf
 from services.supervisor.outbox import Outbox
 from services.supervisor.registry import Registry
@@ -15,7 +16,7 @@ from shared.config.dependencies import Dependencies
 from shared.config.services import ServiceBlock
 from shared.models.command import Action
 from shared.models.service import ServiceState
-from shared.states import ALIVE, Desired, ServiceStatus
+from shared.states import Desired, ServiceStatus
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +43,7 @@ class Recovery:
         for unit in list(self._registry.units.values()):
             record = self._journal.memory.services.get(unit.name, {})
             process = record.get("process")
-            # "Stopped" although it should be up: a restart that was between its two halves.
-            up = unit.state.desired is Desired.UP
-            if up and unit.state.status in {*ALIVE, ServiceStatus.STOPPED, ServiceStatus.WAITING}:
+            if _was_up(unit.state):
                 self._was_up.add(unit.name)
             try:
                 self._take_over(unit, process)
@@ -83,11 +82,17 @@ class Recovery:
             self._registry.adopt_stray(stray)
 
     def plan(self, graph: Dependencies, *, clean: bool) -> list[Start]:
-        """What to do now. After a clean end or a reboot `enabled` decides, else what was wanted."""
+        """What to do now. After a clean end or a reboot `enabled` decides, else what was wanted.
+
+        It is journalled: whoever comes after us finds the same plan, however short we live.
+        """
         plan = list(self._plan(clean=clean))
         if clean:
             plan += self._needed(graph, [unit.name for _, unit in plan])
             self._forget_wishes({unit.name for _, unit in plan})
+        for action, unit in plan:
+            if action is Action.START and not unit.lifecycle.alive:
+                _wish(unit)
         return plan
 
     def _forget_wishes(self, planned: set[str]) -> None:
@@ -118,6 +123,26 @@ class Recovery:
             unit = self._registry.units.get(name)
             if unit is not None and not unit.lifecycle.alive:
                 yield Action.START, unit
+
+
+def _was_up(state: ServiceState) -> bool:
+    """Whether it ran, or was about to be started.
+
+    "Stopped" although it should be up: a restart between its two halves, or a plan (`_wish`);
+    "ended while the supervisor was away": a successor that had no time to plan.
+    """
+    about_to = state.status in {ServiceStatus.STOPPED, ServiceStatus.WAITING}
+    unseen = state.status is ServiceStatus.EXITED and state.exit_reason == AWAY
+    return state.desired is Desired.UP and (state.alive or about_to or unseen)
+
+
+def _wish(unit: Unit) -> None:
+    """Write down that it is to be started: "stopped" although it should be up."""
+    state = unit.state
+    if state.status in {ServiceStatus.EXITED, ServiceStatus.FAILED}:
+        unit.lifecycle.book.change(ServiceStatus.STOPPED, desired=Desired.UP)
+    elif state.desired is not Desired.UP:
+        unit.lifecycle.book.note(desired=Desired.UP)
 
 
 def state_of(block: ServiceBlock, saved: Any) -> ServiceState:
