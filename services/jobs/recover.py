@@ -40,7 +40,7 @@ class Recovery:
         for job_id, execution_id in registry.get_job_and_execution_ids(cleanup=False):
             execution = Execution(execution_id, job_id, self._redis)
             worker = cast("bytes | None", self._redis.hget(execution.key, "worker_name")) or b""
-            if is_dead(worker.decode()):
+            if is_dead(worker.decode("utf-8", "replace")):
                 dead.append(execution)
         if not dead:
             return []

@@ -110,7 +110,9 @@ class Supervisor:
         self._accounts = Accounts(settings.users_path, settings.run_dir, keys)
         self._accounts.load()
         self._publisher = ConfigPublisher(self._config, self._outbox, keys)
-        self._upkeep = Upkeep(keys, self._names, lambda: self._config.version)
+        self._upkeep = Upkeep(
+            keys, self._names, lambda: (self._config.version, self._config.problem)
+        )
         self._desk = ConfigDesk(self._config, self._running, self._config_adopted)
         self._app_files = AppFiles(
             self._config.services, self._surroundings, self._outbox, own_files(settings)

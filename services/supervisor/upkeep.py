@@ -19,11 +19,15 @@ class Upkeep:
     """Looks now and then. Who asks publishes everything anew where that is worth it."""
 
     def __init__(
-        self, keys: Keys, names: Callable[[], Iterable[str]], version: Callable[[], int]
+        self,
+        keys: Keys,
+        names: Callable[[], Iterable[str]],
+        config: Callable[[], tuple[int, str]],
     ) -> None:
+        """`config`: version and problem of the configuration."""
         self._keys = keys
         self._names = names
-        self._version = version
+        self._config = config
         self._looked = time.monotonic()
 
     async def mend(self, redis: Redis) -> bool:
@@ -42,9 +46,10 @@ class Upkeep:
         if wrong or missing:
             return True
         listed: Any = await redis.smembers(keys.services)
-        version = await redis.get(keys.config_version)
+        told = await redis.mget(keys.config_version, keys.config_problem)
+        version, problem = self._config()
         same = {name.encode() for name in names} == listed
-        return not same or version != str(self._version()).encode()
+        return not same or told != [str(version).encode(), problem.encode() or None]
 
     async def _look(self, redis: Redis, kinds: Mapping[str, bytes]) -> tuple[list[str], bool]:
         """Keys of another type, and whether any is missing that is always there."""

@@ -124,9 +124,10 @@ def test_what_is_written_at_changes_only_is_mended_without_any(boss: Boss) -> No
     boss.wait_status("web", "running")
     version = boss.redis.get("dumb:config:version")
     boss.redis.sadd("dumb:services", "nobody")
-    boss.redis.set("dumb:config:version", b"\xff")
+    boss.redis.mset({"dumb:config:version": b"\xff", "dumb:config:problem": "none at all"})
     wait_until_sync(lambda: not boss.redis.sismember("dumb:services", "nobody"), what="the set")
     wait_until_sync(lambda: boss.redis.get("dumb:config:version") == version, what="the version")
+    assert not boss.redis.exists("dumb:config:problem")
 
 
 @pytest.mark.parametrize("stream", ["commands", "triggers"])

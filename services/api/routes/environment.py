@@ -81,12 +81,16 @@ async def _supervisor(redis: Redis, keys: Keys) -> tuple[dict[str, str], dict[st
     pipe.get(keys.environment)
     pipe.get(keys.config_problem)
     raw, data, problem = await pipe.execute()
-    beat = {k.decode(): v.decode("utf-8", "replace") for k, v in raw.items()}
+    beat = {_text(key): _text(value) for key, value in raw.items()}
     try:
         facts = orjson.loads(data or b"{}")
     except ValueError:
         facts = {}
-    return beat, facts if isinstance(facts, dict) else {}, (problem or b"").decode()
+    return beat, facts if isinstance(facts, dict) else {}, _text(problem or b"")
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
 async def _config(config: ConfigReader) -> tuple[dict[str, Any], list[str]]:

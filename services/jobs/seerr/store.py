@@ -45,8 +45,8 @@ class Store:
         if not meta:
             return await self._import()
         state = SyncState(
-            last_poll=meta.get(b"last_poll_ts", b"").decode(),
-            primary=meta.get(b"primary", b"").decode(),
+            last_poll=_text(meta.get(b"last_poll_ts", b"")),
+            primary=_text(meta.get(b"primary", b"")),
         )
         for key, value in (await self._hash(keys.seerr_requests)).items():
             state.load_entry(_text(key), _tree(value))

@@ -244,7 +244,7 @@ async def test_a_new_version_is_seen_at_once(api: Api, supervisor: ScriptedSuper
 
 
 @pytest.mark.parametrize(
-    "data", [None, "{", "[]", "3", '{"file":{}}', '{"file":{},"effective":[]}']
+    "data", [None, "{", "[]", "3", '{"file":{}}', '{"file":{},"effective":[]}', "version"]
 )
 async def test_no_usable_config_is_a_503(
     api: Api, supervisor: ScriptedSupervisor, data: str | None
@@ -252,7 +252,11 @@ async def test_no_usable_config_is_a_503(
     keys = supervisor.keys
     await supervisor.redis.delete(keys.config, keys.config_version)
     if data is not None:
-        await supervisor.redis.mset({keys.config: data, keys.config_version: "9"})
+        whole = '{"file":{},"effective":{}}'
+        pair = (whole, b"\xff") if data == "version" else (data, "9")
+        await supervisor.redis.mset(
+            dict(zip((keys.config, keys.config_version), pair, strict=True))
+        )
     for path in ("/config", "/config/onboarding-status", "/process/processes",
                  "/process?process_name=Sonarr"):  # fmt: skip
         answer = await api.http.get(path)
@@ -261,6 +265,16 @@ async def test_no_usable_config_is_a_503(
     assert (await api.post("start", "Web Server")).status_code == 200
     await supervisor.publish_config(CONFIG, version=10)
     assert (await api.http.get("/config")).status_code == 200
+
+
+async def test_the_environment_is_shown_whatever_stands_in_redis(
+    api: Api, supervisor: ScriptedSupervisor
+) -> None:
+    keys = supervisor.keys
+    await supervisor.redis.mset({keys.environment: b"\xff", keys.config_problem: b"\xff"})
+    answer = await api.http.get("/environment")
+    assert answer.status_code == 200
+    assert answer.json()["config"]["problem"] == "\ufffd"
 
 
 async def test_a_schedule_is_shown_where_there_is_one(
