@@ -16,11 +16,23 @@ STARTING_PHASES: Final = frozenset(
 _DOWN: Final = frozenset({ServiceStatus.EXITED, ServiceStatus.FAILED})
 
 
-def problems_of(states: Mapping[str, ServiceState]) -> list[str]:
-    """Services that ought to run and do not, or run and are unhealthy, by name."""
+def problems_of(states: Mapping[str, ServiceState], *, trying: bool = False) -> list[str]:
+    """Services that ought to run and do not, or run and are unhealthy, by name.
+
+    `trying`: somebody is at the first-run wizard, which lets nobody in while this says anything.
+    A service that it could not start yet must not keep them from trying again.
+    """
     return [
-        problem for _, state in sorted(states.items()) if (problem := _problem(state)) is not None
+        problem
+        for _, state in sorted(states.items())
+        if not (trying and _never_started(state)) and (problem := _problem(state)) is not None
     ]
+
+
+def _never_started(state: ServiceState) -> bool:
+    restart = state.restart
+    failed = state.status is ServiceStatus.FAILED
+    return failed and restart.ready_at is None and not restart.restart_attempts
 
 
 def _problem(state: ServiceState) -> str | None:

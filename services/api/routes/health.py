@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.answers import Json, retry_later
-from services.api.deps import BridgeDep, KeysDep, RedisDep
+from services.api.configuration import ConfigAwayError, ConfigReader
+from services.api.deps import BridgeDep, ConfigDep, KeysDep, RedisDep
 from services.api.health import STARTING_PHASES, details_of, problems_of
 from services.api.schemas import Health, Probe
 from shared.bus.keys import Keys
@@ -33,8 +34,8 @@ class _Beat:
 
 
 @router.get("/health", response_model=Health, response_model_exclude_unset=True)
-async def health(redis: RedisDep, keys: KeysDep, bridge: BridgeDep) -> Response:
-    """Always 200. One round trip to Redis; the rest is in this replica's memory."""
+async def health(redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: ConfigDep) -> Response:
+    """Always 200. Asks Redis for two small things; the rest is in this replica's memory."""
     beat = await _read_beat(redis, keys)
     problems = []
     if not beat.redis:
@@ -50,7 +51,8 @@ async def health(redis: RedisDep, keys: KeysDep, bridge: BridgeDep) -> Response:
     if beat.redis and beat.supervisor:
         if not bridge.connected:
             problems.append("the status subscription is reconnecting")
-        problems += problems_of(bridge.states)
+        trying = beat.phase != "degraded" and await _in_wizard(config)
+        problems += problems_of(bridge.states, trying=trying)
     if not problems:
         return Json({"status": "healthy"})
     return Json({"status": "unhealthy", "details": details_of(problems)})
@@ -86,6 +88,15 @@ async def readyz(request: Request, redis: RedisDep, keys: KeysDep, bridge: Bridg
     if missing:
         return Json({"status": "not ready", "missing": missing}, 503, retry_later())
     return Json({"status": "ready"})
+
+
+async def _in_wizard(config: ConfigReader) -> bool:
+    """Whether the first-run wizard is still ahead."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return not (await config.read()).dumb.get("onboarding_completed")
+    except (ConfigAwayError, RedisError, OSError):  # a TimeoutError is an OSError
+        return False
 
 
 async def _read_beat(redis: Redis, keys: Keys) -> _Beat:

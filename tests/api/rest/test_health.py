@@ -3,9 +3,9 @@
 import pytest
 
 from services.api.health import details_of, problems_of
-from shared.models.service import ServiceState
+from shared.models.service import RestartStats, ServiceState
 from shared.states import Desired, ServiceStatus
-from tests.api.rest.conftest import Api
+from tests.api.rest.conftest import CONFIG, Api
 from tests.support.fake_supervisor import ScriptedSupervisor
 from tests.support.wait import wait_until
 
@@ -65,9 +65,27 @@ async def test_a_failed_service_is_named_with_its_reason(
     }
 
 
-async def _fail(api: Api, supervisor: ScriptedSupervisor) -> None:
+async def test_the_wizard_may_try_again_what_it_could_not_start(
+    api: Api, supervisor: ScriptedSupervisor
+) -> None:
+    await _fail(api, supervisor, ready_at=None)
+    assert await _health(api) == {"status": "healthy"}
+    await supervisor.appear("degraded")
+    assert (await _health(api))["status"] == "unhealthy"
+    await supervisor.appear("ready")
+    done = {**CONFIG, "dumb": {**CONFIG["dumb"], "onboarding_completed": True}}
+    await supervisor.publish_config(done, version=2)
+    await _fail(api, supervisor, ready_at=None)
+    assert (await _health(api))["details"] == "Web Server failed: exit code 3: no disk"
+
+
+async def _fail(api: Api, supervisor: ScriptedSupervisor, ready_at: float | None = 1.0) -> None:
     await supervisor.bus.state(
-        "Web Server", _S.FAILED, desired=Desired.UP, exit_reason="exit code 3:\0\n no disk"
+        "Web Server",
+        _S.FAILED,
+        desired=Desired.UP,
+        exit_reason="exit code 3:\0\n no disk",
+        restart=RestartStats(ready_at=ready_at),
     )
     await wait_until(lambda: api.bridge.states["Web Server"].status is _S.FAILED)
 
@@ -102,6 +120,22 @@ def test_what_counts_as_a_problem(
 ) -> None:
     state = ServiceState("S", status, desired=desired, enabled=enabled, health=health)
     assert bool(problems_of({"S": state})) is counts
+
+
+@pytest.mark.parametrize(
+    ("status", "restart", "counts"),
+    [
+        (_S.FAILED, RestartStats(), False),
+        (_S.FAILED, RestartStats(ready_at=1.0), True),
+        (_S.FAILED, RestartStats(restart_attempts=1), True),
+        (_S.EXITED, RestartStats(), True),
+    ],
+)
+def test_what_counts_during_the_wizard(
+    status: ServiceStatus, restart: RestartStats, counts: bool
+) -> None:
+    state = ServiceState("S", status, desired=Desired.UP, restart=restart)
+    assert bool(problems_of({"S": state}, trying=True)) is counts
 
 
 def test_details_are_one_short_line() -> None:

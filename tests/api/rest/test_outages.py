@@ -135,7 +135,7 @@ async def test_a_command_answered_while_the_subscription_was_away(
     await supervisor.redis.client_kill_filter(_type="pubsub")
     answer = await waiting
     assert answer.status_code == 200
-    assert api.bridge.counters.resyncs > resyncs
+    await wait_until(lambda: api.bridge.counters.resyncs > resyncs)
     gate.set()
 
 
