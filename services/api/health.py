@@ -36,6 +36,8 @@ def _never_started(state: ServiceState) -> bool:
 
 
 def _problem(state: ServiceState) -> str | None:
+    if state.completed:
+        return None
     if state.status in _DOWN and (state.desired is Desired.UP or state.enabled):
         reason = state.exit_reason or "no reason known"
         if reason.startswith(state.process_name):  # a sentence of its own

@@ -179,11 +179,11 @@ def test_the_real_program_schedules_its_jobs_and_stops(make_jobs: MakeJobs) -> N
 
 def test_another_type_where_all_queues_look_ends_nothing(jobs: JobsProcess) -> None:
     keys = jobs.keys
-    for key in (keys.jobs_programs, keys.jobs_lease, keys.jobs_schedule, "rq:workers"):
+    for key in (keys.jobs_programs, keys.jobs_lease, keys.seerr_meta, "rq:workers"):
         jobs.redis.delete(key)
         jobs.redis.zadd(key, {"mine": 1})
-    for key in (keys.jobs_programs, keys.jobs_schedule):
-        wait_until_sync(lambda: jobs.redis.type(key) == b"hash", timeout=20, what=key)  # noqa: B023
+    for key, kind in {keys.jobs_programs: b"hash", keys.seerr_meta: b"none"}.items():
+        wait_until_sync(lambda: jobs.redis.type(key) == kind, timeout=20, what=key)  # noqa: B023
     wait_until_sync(lambda: len(jobs.workers()) == 2, timeout=20, what="it says that it is there")
     jobs.redis.set("rq:queues", "mine")
     jobs.kill()

@@ -138,6 +138,12 @@ def test_what_counts_during_the_wizard(
     assert bool(problems_of({"S": state}, trying=True)) is counts
 
 
+def test_who_has_done_its_work_is_no_problem() -> None:
+    done = RestartStats(readiness_state="ready")
+    state = ServiceState("S", _S.EXITED, desired=Desired.UP, enabled=True, restart=done)
+    assert problems_of({"S": state}) == []
+
+
 def test_details_are_one_short_line() -> None:
     assert details_of(["a\r\n  b", "c\0d"]) == "a b | cd"
     assert len(details_of(["x" * 500, "y"])) == 200
