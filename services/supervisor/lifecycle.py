@@ -303,7 +303,11 @@ class Lifecycle:
             ready.cancel()
             ended.cancel()
         self._late = asyncio.get_running_loop().create_task(self._ready_late(process, readiness))
-        self.book.note(health="unhealthy", health_reason=readiness.missing)
+        self.book.note(
+            health="unhealthy",
+            health_reason=readiness.missing,
+            health_details=readiness.details,
+        )
         raise OperationError(
             f"'{self.state.process_name}' was not ready within {spec.start_timeout_s:g} s: "
             f"{readiness.missing}. The process (pid {process.identity.pid}) keeps running and "

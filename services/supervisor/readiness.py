@@ -1,7 +1,7 @@
 """When a process that was just started counts as ready: window, ports, its own word."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from services.supervisor.probes.check import Check
 from services.supervisor.probes.port import wait_until_answers
@@ -14,12 +14,13 @@ _LONGEST_PAUSE_S: Final = 1.0
 
 
 class Readiness:
-    """One wait for it. `missing` says what is not there yet."""
+    """One wait for it. `missing` says what is not there yet, `details` likewise for programs."""
 
     def __init__(self, spec: LaunchSpec, check: Check | None) -> None:
         self._spec = spec
         self._check = check
         self.missing = ""
+        self.details: dict[str, Any] | None = {"probe": "process"}
         self.said: Verdict | None = None
         """What its own probe answered when it was ready."""
 
@@ -30,6 +31,7 @@ class Readiness:
         await asyncio.sleep(spec.start_window_s)
         for port in spec.ports:
             self.missing = f"port {port} does not answer"
+            self.details = {"probe": "port", "host": spec.host, "port": port}
             await wait_until_answers(spec.host, port)
         pause = _FIRST_PAUSE_S
         while self._check is not None:
@@ -38,5 +40,6 @@ class Readiness:
                 self.said = verdict
                 return
             self.missing = verdict.reason or verdict.health.value
+            self.details = verdict.details
             await asyncio.sleep(pause)
             pause = min(pause * _GROWTH, _LONGEST_PAUSE_S)
