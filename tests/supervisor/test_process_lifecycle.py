@@ -139,9 +139,7 @@ def test_a_late_port_is_a_failed_start_and_a_running_service(boss: Boss) -> None
     receipt = boss.run("start", "late")
     assert receipt["status"] == "failed"
     assert "was not ready within 0.1 s" in receipt["detail"]
-    late = boss.service("late")
-    details = orjson.loads(late["health_details"])
-    assert (late["status"], details["probe"], details["host"]) == ("starting", "port", "127.0.0.1")
+    assert boss.service("late")["status"] == "starting"
     boss.open_gate("late")
     boss.wait_status("late", "running")
     assert boss.service("late")["generation"] == "1"
