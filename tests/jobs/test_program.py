@@ -180,8 +180,10 @@ def test_the_real_program_schedules_its_jobs_and_stops(make_jobs: MakeJobs) -> N
 def test_another_type_where_all_queues_look_ends_nothing(jobs: JobsProcess) -> None:
     keys = jobs.keys
     for key in (keys.jobs_programs, keys.jobs_lease, keys.seerr_meta, "rq:workers"):
-        jobs.redis.delete(key)
-        jobs.redis.zadd(key, {"mine": 1})
+        with jobs.redis.pipeline(transaction=True) as both:  # the program writes them meanwhile
+            both.delete(key)
+            both.zadd(key, {"mine": 1})
+            both.execute()
     for key, kind in {keys.jobs_programs: b"hash", keys.seerr_meta: b"none"}.items():
         wait_until_sync(lambda: jobs.redis.type(key) == kind, timeout=20, what=key)  # noqa: B023
     wait_until_sync(lambda: len(jobs.workers()) == 2, timeout=20, what="it says that it is there")

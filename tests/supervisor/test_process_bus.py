@@ -117,8 +117,10 @@ def test_what_is_written_at_changes_only_is_mended_without_any(boss: Boss) -> No
         "environment": b"string",
     }
     for name in kinds:
-        boss.redis.delete(f"dumb:{name}")
-        boss.redis.zadd(f"dumb:{name}", {"mine": 1})
+        with boss.redis.pipeline(transaction=True) as both:  # the supervisor would make it anew
+            both.delete(f"dumb:{name}")
+            both.zadd(f"dumb:{name}", {"mine": 1})
+            both.execute()
     for name, kind in kinds.items():
         wait_until_sync(lambda: boss.redis.type(f"dumb:{name}") == kind, what=name)  # noqa: B023
     boss.wait_status("web", "running")
