@@ -215,12 +215,16 @@ class Collector:
 
     async def _migrate_forever(self) -> None:
         await self._news.known.wait()
-        begun = await self._with_redis(self._migration.at_start(self._news.options))
+        begun = await self._with_redis(self._begin_migration())
         if not begun:
             return  # it is tried again
         while True:
             request = await self._requests.get()
             await self._with_redis(self._migration.answer(request, self._news.options))
+
+    async def _begin_migration(self) -> None:
+        await self._keeper.mend()  # another type where its record belongs would end each try
+        await self._migration.at_start(self._news.options)
 
     # -- Redis -------------------------------------------------------------------------------
 

@@ -296,3 +296,12 @@ async def test_half_a_history_that_was_deleted_is_no_obstacle(
         assert account["rows"] >= 0
     await _fill(store, [NOW + 300])
     assert await redis.xlen(keys.metrics_history("raw")) == 61
+
+
+async def test_a_record_of_the_import_of_another_type_is_put_aside(
+    redis: Redis, keys: Keys, store: Store
+) -> None:
+    await redis.rpush(keys.metrics_migration, "mine")
+    await Keeper(store).mend()
+    assert not await redis.exists(keys.metrics_migration)
+    assert [key async for key in redis.scan_iter(f"{keys.metrics_migration}:aside:*")]

@@ -73,6 +73,11 @@ class Keeper:
                     raise
                 await self._store.set_aside()
 
+    async def mend(self) -> None:
+        """Put keys of another type aside. Raises what redis-py raises."""
+        async with self.lock:
+            await self._store.set_aside()
+
     async def _write(self) -> None:
         if not self._known:
             await self._look()

@@ -243,7 +243,8 @@ class Store:
         """Rename keys of another type than ours: somebody put something there, or restored it."""
         keys = self._keys
         wanted = {stream.key: b"stream" for stream in self.streams()}
-        wanted |= {keys.metrics_dictionary: b"hash", keys.metrics_totals: b"hash"}
+        hashes = (keys.metrics_dictionary, keys.metrics_totals, keys.metrics_migration)
+        wanted |= dict.fromkeys(hashes, b"hash")
         for key, kind in wanted.items():
             found = await self._redis.type(key)
             if found not in {kind, b"none"}:
