@@ -101,7 +101,9 @@ class Round:
         known = [fp for fp, by in self._state.copies.items() if self._label in by]
         self.plans.clear()
         self._settled.clear()
-        for key in dict.fromkeys([*self._world.titles, *known]):
+        # What failed and was deleted at the primary before it was copied stands in neither.
+        failed = self._state.failed(self._label)
+        for key in dict.fromkeys([*self._world.titles, *known, *failed]):
             failure = self._state.failures.get(failure_key(key, self._label))
             plan = plan_title(
                 key,

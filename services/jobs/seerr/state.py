@@ -80,6 +80,11 @@ class SyncState:
     def of(self, label: str, fingerprint: str) -> list[Copy]:
         return self.copies.get(fingerprint, {}).get(label, [])
 
+    def failed(self, label: str) -> list[str]:
+        """The fingerprints that failed at a subordinate."""
+        end = failure_key("", label)
+        return [key.removesuffix(end) for key in self.failures if key.endswith(end)]
+
     def put(self, label: str, fingerprint: str, copies: list[Copy]) -> None:
         """Replace what is known; without copies the entry goes."""
         by_label = self.copies.setdefault(fingerprint, {})

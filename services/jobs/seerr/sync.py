@@ -231,7 +231,7 @@ class _Cycle:
         return True
 
     async def _forget(self, state: SyncState, world: World) -> None:
-        """Failures of removed subordinates and of titles that neither side has; copies likewise."""
+        """Failures of removed subordinates; their copies of titles that the primary has no more."""
         labels = {source.label for source in self._roles.subordinates}
         for fingerprint in [fp for fp in state.copies if fp not in world.titles]:
             for label in set(state.copies.get(fingerprint, {})) - labels:
@@ -239,12 +239,7 @@ class _Cycle:
                 if not any(copy.primaries & world.ids for copy in copies):
                     state.put(label, fingerprint, [])
                     await self._bench.store.save_title(state, fingerprint, label)
-        gone = []
-        for name in state.failures:
-            fingerprint, _, label = name.partition(SEPARATOR)
-            known = fingerprint in world.titles or state.of(label, fingerprint)
-            if label not in labels or not known:
-                gone.append(name)
+        gone = [name for name in state.failures if name.partition(SEPARATOR)[2] not in labels]
         for name in gone:
             del state.failures[name]
         await self._bench.store.drop_failures(gone)

@@ -204,6 +204,19 @@ async def test_a_failure_that_nobody_needs_to_mend_is_forgotten(make_family: Mak
     assert await family.failures() == {}
 
 
+async def test_so_is_one_of_a_request_that_was_deleted_before_it_was_copied(
+    make_family: MakeFamily,
+) -> None:
+    family = await make_family(auto_approve=False)
+    item = family.primary.world.create("movie", 1)
+    family.subs[0].choose = lambda method, _p: Fault(500) if method == "POST" else None
+    await family.sync()
+    assert len(await family.failures()) == 1
+    family.primary.world.delete(item.id)
+    await family.sync()
+    assert await family.failures() == {}
+
+
 async def test_a_short_rate_limit_is_waited_for(family: Family) -> None:
     for number in range(1, 9):
         family.primary.world.create("movie", number)
