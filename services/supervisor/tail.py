@@ -22,6 +22,9 @@ from shared.redaction import redact
 _log = logging.getLogger(__name__)
 
 EVERY_S: Final = 0.25
+LOOKS: Final = 4
+"""At the files, before it is looked again which services have one."""
+
 FIRST_BYTES: Final = 256 << 10
 """How much of a file that was never followed before becomes history."""
 
@@ -150,15 +153,24 @@ class Tails:
         """Look at every file, again and again, until cancelled."""
         try:
             while True:
-                for unit in registry.units.values():
-                    service = unit.lifecycle.service
-                    path = tailed_file(service)
-                    if path is not None and (unit.lifecycle.alive or unit.name in self._tails):
-                        self._look(unit.name, path, service)
-                await asyncio.sleep(EVERY_S)
+                followed = self._followed(registry)
+                # Without any there is nothing to hurry for: a new one is read from where it began.
+                for _ in range(LOOKS if followed else 1):
+                    for service, path in followed:
+                        self._look(service.process_name, path, service)
+                    await asyncio.sleep(EVERY_S if followed else LOOKS * EVERY_S)
         finally:
             for tail in self._tails.values():
                 tail.close()
+
+    def _followed(self, registry: Registry) -> list[tuple[ServiceBlock, Path]]:
+        found = []
+        for unit in registry.units.values():
+            service = unit.lifecycle.service
+            path = tailed_file(service)
+            if path is not None and (unit.lifecycle.alive or unit.name in self._tails):
+                found.append((service, path))
+        return found
 
     def _look(self, name: str, path: Path, service: ServiceBlock) -> None:
         try:
