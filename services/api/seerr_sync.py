@@ -9,9 +9,9 @@ import orjson
 from redis.asyncio import Redis
 
 from shared.bus.keys import Keys
+from shared.models.seerr import SEPARATOR
 from shared.outbound import Outbound, OutboundError, check_url
 
-SEPARATOR: Final = "||"
 TEST_S: Final = 10.0
 DEFAULT_INTERVAL_S: Final = 60
 

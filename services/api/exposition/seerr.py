@@ -9,9 +9,9 @@ from prometheus_client.core import Metric
 from services.api.exposition.families import counter, counters, gauges
 from services.api.exposition.sources import Sources
 from shared.bus.keys import Keys
+from shared.models.seerr import SEPARATOR
 
 DONE: Final = ("create", "adopt", "approve", "decline", "delete")
-SEPARATOR: Final = "||"
 
 
 async def collect(sources: Sources) -> list[Metric]:

@@ -27,7 +27,8 @@ from services.jobs.seerr.plan import (
 )
 from services.jobs.seerr.requests import ALREADY, GRANTED, Request, fingerprint
 from services.jobs.seerr.roles import Options
-from services.jobs.seerr.state import Copy, Failure, SyncState, failure_key, iso
+from services.jobs.seerr.state import Copy, Failure, SyncState, iso
+from shared.models.seerr import failure_key
 
 AT_ONCE: Final = 4
 """Titles under way at one subordinate."""

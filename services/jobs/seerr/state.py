@@ -8,9 +8,9 @@ original writes it. What it has no place for stands beside that, in keys which i
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-SEPARATOR: Final = "||"
+from shared.models.seerr import failure_key
 
 
 @dataclass(slots=True)
@@ -147,10 +147,6 @@ class SyncState:
             if failure is not None:
                 state.failures[key] = failure
         return state
-
-
-def failure_key(fingerprint: str, label: str) -> str:
-    return f"{fingerprint}{SEPARATOR}{label}"
 
 
 def iso(at: float) -> str:

@@ -14,10 +14,11 @@ from typing import Any, Final, cast
 import orjson
 from redis.asyncio import Redis
 
-from services.jobs.seerr.state import Failure, SyncState, failure_key
+from services.jobs.seerr.state import Failure, SyncState
 from shared.bus.keys import Keys
 from shared.config.document import load_document, save_document
 from shared.errors import ConfigError
+from shared.models.seerr import failure_key
 
 _log = logging.getLogger(__name__)
 

@@ -19,11 +19,12 @@ from services.jobs.seerr.places import NoPlaceError, resolve
 from services.jobs.seerr.plan import TitlePlan, Verb, World
 from services.jobs.seerr.roles import Roles
 from services.jobs.seerr.round import AT_ONCE, Outcome, Round
-from services.jobs.seerr.state import SEPARATOR, SyncState, iso
+from services.jobs.seerr.state import SyncState, iso
 from services.jobs.seerr.store import Store
 from shared.bus.keys import Keys
 from shared.bus.scripts import LEASE_KEEP
 from shared.errors import DumbError
+from shared.models.seerr import SEPARATOR
 from shared.outbound import Outbound
 
 LEASE_MS: Final = 15_000

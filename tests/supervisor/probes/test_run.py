@@ -96,7 +96,7 @@ async def test_env_copy(tmp_path: Path) -> None:
         await copy_env({**paths, "destination": "/proc/nowhere/.env"}, spec)
 
 
-@pytest.mark.skipif(not is_root(), reason="needs root")
+@pytest.mark.skipif(not is_root(), reason="only root can become somebody else")
 async def test_it_runs_as_the_service_does(tmp_path: Path) -> None:
     ran = await run(["id", "-u"], Person({"PATH": os.defpath}, tmp_path, 12345, 12346), 5)
     assert ran.output.strip() == "12345"
