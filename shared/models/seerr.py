@@ -1,4 +1,4 @@
-"""What failed at which subordinate: the names in `dumb:seerr:failed` (contract seerr-sync.md 6)."""
+"""What failed at which subordinate: the names in `dumb:seerr:failed` (contract seerr-sync.md 5)."""
 
 from typing import Final
 
