@@ -34,7 +34,7 @@ Words may be joined by a space, `_`, `-` or nothing. Config masking and log reda
 """
 
 _CONFIG_ONLY: Final = frozenset(
-    {"plexclaim", "apikeys", "debridkey", "aiostreamsauth", "authorization"}
+    {"plexclaim", "apikeys", "debridkey", "aiostreamsauth", "authorization", "dumbsetupcode"}
 )
 _COMPACT_KEYS: Final = tuple(key.replace(" ", "") for key in SECRET_KEYS)
 

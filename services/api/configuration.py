@@ -1,15 +1,16 @@
 """The published configuration, as this replica reads it (docs/protocol.md, "config")."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.api.origins import DEFAULT_ORIGINS, configured_origins
+from services.api.origins import NOT_CONFIGURED, Origins
 from shared.bus.keys import Keys
 from shared.config.services import ServiceBlock, walk_services
 from shared.config.trees import MISSING, with_value
@@ -17,19 +18,14 @@ from shared.errors import DumbError
 
 _log = logging.getLogger(__name__)
 
+ORIGINS_S: Final = 1.0
+"""How long a request waits for the origins of now."""
+
 
 class ConfigAwayError(DumbError):
     """No configuration is published, or nothing usable."""
 
     code = "config_away"
-
-
-@dataclass(frozen=True, slots=True)
-class Origins:
-    """`dumb.frontend.origins`. `wildcard`: it held `*`, which only takes credentials away."""
-
-    allowed: frozenset[str] = DEFAULT_ORIGINS
-    wildcard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ class Published:
     effective: dict[str, Any]
     services: list[ServiceBlock] = field(default_factory=list)
     by_name: dict[str, ServiceBlock] = field(default_factory=dict)
-    origins: Origins = field(default_factory=Origins)
+    origins: Origins = NOT_CONFIGURED
     overridden: list[dict[str, Any]] = field(default_factory=list)
     """`path`, `name` and `source` of what the environment decides."""
     ui_revision: str = ""
@@ -99,9 +95,10 @@ class ConfigReader:
     async def origins(self) -> Origins:
         """The origins of now; while Redis is away those of before, or the default ones."""
         try:
-            return (await self.read()).origins
-        except (ConfigAwayError, RedisError, OSError):
-            return self._latest.origins if self._latest is not None else Origins()
+            async with asyncio.timeout(ORIGINS_S):
+                return (await self.read()).origins
+        except (ConfigAwayError, RedisError, OSError):  # a TimeoutError is an OSError
+            return self._latest.origins if self._latest is not None else NOT_CONFIGURED
 
     async def _read_whole(self) -> Published:
         keys = self._keys
@@ -152,9 +149,8 @@ def parse_published(version: str, file: dict[str, Any], effective: dict[str, Any
     by_name: dict[str, ServiceBlock] = {}
     for service in services:
         by_name.setdefault(service.process_name, service)
-    wanted = _object(_object(effective.get("dumb")).get("frontend")).get("origins")
-    wildcard = "*" in (wanted if isinstance(wanted, list) else [wanted])
-    origins = Origins(configured_origins(wanted), wildcard)
+    frontend = _object(_object(effective.get("dumb")).get("frontend"))
+    origins = Origins.of(frontend.get("origins"), frontend.get("port"))
     return Published(version, file, effective, services, by_name, origins)
 
 

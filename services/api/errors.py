@@ -85,7 +85,12 @@ async def _on_dumb_error(_request: Request, error: Exception) -> Response:
 
 
 async def _on_bus_error(request: Request, error: Exception) -> Response:
-    _log.warning("%s %s: Redis: %s", request.method, request.url.path, error)
+    return bus_answer(request, error)
+
+
+def bus_answer(request: Request, error: Exception) -> Response:
+    """503, because of an error of Redis or of the way to it."""
+    _log.warning("%s %.200r: Redis: %s", request.method, request.scope["path"], error)
     sentence = "Redis does not answer. The services go on running; try again in a moment."
     if not isinstance(error, BUS_ERRORS):
         sentence = "Redis refused the request; the API's log says why."

@@ -130,5 +130,6 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
 
     def _abort_later(self, delay: float) -> None:
         """`transport.close` waits for the buffer, and a stalled peer never empties it."""
-        if isinstance(self.transport, asyncio.Transport) and self.transport.get_write_buffer_size():
+        # No isinstance: uvloop's transports are not subclasses of asyncio's.
+        if self.transport.get_write_buffer_size():
             self.loop.call_later(delay, self.transport.abort)

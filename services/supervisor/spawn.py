@@ -15,7 +15,7 @@ from shared.config.services import ServiceBlock
 from shared.config.timing import start_timeout_s, start_window_s, stop_attempts
 from shared.errors import DumbError
 
-HIDDEN_PREFIXES: Final = ("DUMB_REDIS_", "DUMB_JWT_")
+HIDDEN_PREFIXES: Final = ("DUMB_REDIS_", "DUMB_JWT_", "DUMB_SETUP_CODE")
 HIDDEN: Final = frozenset({"REDIS_URL", "DUMB_TOKEN", INSTANCE_VARIABLE})
 """What a service must not inherit: with it, it could command the control plane."""
 

@@ -16,6 +16,8 @@ OWN_NAMES: Final = frozenset(
         "DUMB_JWT_SECRET",
         "DUMB_JWT_SECRET_FILE",
         "DUMB_REDIS_PREFIX",
+        "DUMB_SETUP_CODE",
+        "DUMB_SETUP_CODE_FILE",
         "DUMB_TOKEN",
         "REDIS_URL",
     }

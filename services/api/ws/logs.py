@@ -9,7 +9,7 @@ import orjson
 from redis.asyncio import Redis
 from starlette.websockets import WebSocket
 
-from services.api.auth.access import accepted_protocol
+from services.api.auth.admission import accepted_protocol
 from services.api.bridge import Bridge
 from services.api.ws.catchup import CatchUp, parse_resume
 from services.api.ws.frames import JsonBatch, TextBatch, dropped_line
@@ -58,7 +58,7 @@ class LogRoom:
         client = LogClient(query, queue, catching_up=query.resume or query.backlog > 0)
         try:
             await self.hub.join(client)
-            await websocket.accept(accepted_protocol(websocket))
+            await websocket.accept(accepted_protocol(websocket.scope))
             await self._run(websocket, client)
         finally:
             self.hub.leave(client)
