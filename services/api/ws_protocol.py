@@ -4,7 +4,6 @@ ASGI can neither abort a connection nor close one whose peer has stopped reading
 a buffer that never drains (measured: for as long as the peer lives).
 """
 
-import asyncio
 from typing import Final, Protocol
 
 from starlette.websockets import WebSocket
