@@ -28,9 +28,9 @@ _PLACE: Final = re.compile(
     r"(?::([0-9]{1,5}))?"
 )
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_SUFFIXES: Final = (".localhost", ".local", ".lan", ".home.arpa", ".internal")
+SUFFIXES: Final = (".localhost", ".local", ".lan", ".home.arpa", ".internal")
 """RFC 6761, RFC 6762, custom of routers, RFC 8375, reserved by ICANN in 2024."""
-_NETWORKS: Final = tuple(
+NETWORKS: Final = tuple(
     ipaddress.ip_network(text)
     for text in (
         "127.0.0.0/8",
@@ -70,8 +70,8 @@ def is_neighbor(host: Host) -> bool:
     A name of one label is: public DNS has no addresses for top-level domains.
     """
     if isinstance(host, str):
-        return "." not in host or host.endswith(_SUFFIXES)
-    return any(host in network for network in _NETWORKS if network.version == host.version)
+        return "." not in host or host.endswith(SUFFIXES)
+    return any(host in network for network in NETWORKS if network.version == host.version)
 
 
 def _address(text: str) -> Host | None:

@@ -7,9 +7,12 @@ import pytest
 
 from services.api.auth.errors import Reason
 from services.api.auth.policy import Ask, Code, Outcome, decide, settled
+from services.api.auth.roles import EXEMPT as EXEMPT_ROUTES
 from services.api.auth.roles import NOWHERE, PREFLIGHT, SOCKET, Door, door_of
 from services.api.origins import Origins
+from shared import neighbors
 from shared.models.account import AuthSettings, Role
+from tests.support.program import PROJECT
 
 PAGES = Origins.of(["https://dash.example"])
 OFF = AuthSettings(1, enabled=False, setup_skipped=False, mode="local", users=0)
@@ -102,6 +105,16 @@ def test_what_is_settled_is_allowed_whatever_the_accounts_are() -> None:
         else:
             assert outcomes != {Outcome.ALLOW}, (door, place, code)
     assert found > 5
+
+
+def test_the_document_says_what_is_decided() -> None:
+    text = (PROJECT / "docs" / "security.md").read_text(encoding="utf-8")
+    networks = [str(network).removesuffix("/128") for network in neighbors.NETWORKS]
+    names = [f"*{suffix}" for suffix in neighbors.SUFFIXES]
+    assert [word for word in (*networks, *names) if word not in text] == []
+    exempt = [path.rpartition("/")[2] for _, path in EXEMPT_ROUTES]
+    line = next(line for line in text.splitlines() if line.startswith("- **Exempt**"))
+    assert [word for word in exempt if word not in line] == []
 
 
 def test_a_new_route_is_closed() -> None:

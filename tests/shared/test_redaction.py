@@ -172,7 +172,7 @@ def test_a_line_of_a_mebibyte_takes_linear_time(unit: bytes, head: bytes) -> Non
 @pytest.mark.parametrize(
     "name",
     ["password", "plex_token", "API_KEY", "apiKey", "client-secret", "Secret Key", "jwt_secret",
-     "DB_PASSWORD", "plex_claim", "api_keys", "webdav_password", "tunnel_token"],
+     "DB_PASSWORD", "plex_claim", "api_keys", "webdav_password", "tunnel_token", "DUMB_SETUP_CODE"],
 )  # fmt: skip
 def test_names_of_secrets(name: str) -> None:
     assert is_secret_key(name)

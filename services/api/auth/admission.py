@@ -69,14 +69,13 @@ class Admission:
         return principal or Principal(known.settings, Role.ADMIN)
 
     def _read(self, connection: HTTPConnection, door: Door) -> Ask:
-        headers = connection.headers
-        codes = headers.getlist(setup_code.HEADER)
+        codes = _values(connection, setup_code.HEADER)
         if connection.scope["type"] == "websocket":
             codes += connection.query_params.getlist(setup_code.QUERY)
         return Ask(
             door,
-            headers.getlist("host"),
-            headers.getlist("origin"),
+            _values(connection, "host"),
+            _values(connection, "origin"),
             own_port=arrival_port(connection.scope),
             code=self._auth.setup_code.shown(codes),
         )
@@ -99,6 +98,11 @@ class Admission:
         """A code counts where nothing else decides before it."""
         if ask.door.code and decision.outcome is not Outcome.STRANGER:
             await self._auth.setup_code.count(ask.code, client_address(connection))
+
+
+def _values(connection: HTTPConnection, name: str) -> list[str]:
+    """Of all headers of that name; servers may leave blanks at their ends (RFC 9110 5.5)."""
+    return [value.strip(" \t") for value in connection.headers.getlist(name)]
 
 
 def _identify(known: Known | None, token: str | None) -> tuple[Principal | None, Role | Reason]:

@@ -64,7 +64,10 @@ class Decision:
 ALLOWED: Final = Decision(Outcome.ALLOW)
 
 _CODE_SENTENCES: Final = {
-    Code.MISSING: "Send the setup code of this API in X-Setup-Code: there is no account yet.",
+    Code.MISSING: (
+        "There is no account yet: send this API's setup code in X-Setup-Code "
+        "(`dumb` takes it from DUMB_SETUP_CODE)."
+    ),
     Code.WRONG: "The setup code in X-Setup-Code is wrong.",
 }
 

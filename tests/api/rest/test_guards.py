@@ -192,6 +192,11 @@ async def test_hosts_of_the_neighborhood(api: Api, path: str) -> None:
 RAW = [
     (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n", 403),
     (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 403),
+    (b"GET /livez HTTP/1.1\r\nHost: \tlocalhost \r\n", 200),
+    (b"GET /livez HTTP/1.1\r\nHost: localhost, evil.example\r\n", 403),
+    (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nOrigin:\r\n", 403),
+    (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nOrigin: \xff\r\n", 403),
+    (b"GET /livez%0a HTTP/1.1\r\nHost: evil.example\r\n", 403),
     (b"GET /livez HTTP/1.0\r\n", 403),
     (b"GET /livez HTTP/1.0\r\nHost: localhost\r\n", 200),
     (b"GET http://evil.example/livez HTTP/1.1\r\nHost: evil.example\r\n", 403),
