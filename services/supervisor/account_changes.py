@@ -62,7 +62,15 @@ def _enable(book: Book, _args: Mapping[str, Any], _now: float) -> str:
         raise RefusedError(Refusal.NO_USERS, "Create a user first.")
     if book.enabled:
         return "authentication was on already"
-    book.enabled = True  # nobody's authority is enough: it takes rights away, from everybody alike
+    active = any(a.role is Role.ADMIN and not a.disabled for a in book.accounts.values())
+    if not (active and book.settings.local_login):
+        raise RefusedError(
+            Refusal.NO_USERS,
+            "No administrator could log in then: `dumb users reset NAME --enable` lets one in, "
+            "and the mode in users.json has to be local.",
+        )
+    # No authority is needed: this takes rights away, from all alike (contract auth.md 7).
+    book.enabled = True
     return "switched authentication on"
 
 
