@@ -1,4 +1,4 @@
-"""Which hosts are neighbors: of this machine or its local network, whatever public DNS says. Pure.
+"""Which hosts are neighbors: names and addresses of this machine or its local network. Pure.
 
 A web page can give its own public name the address of this machine (DNS rebinding) and then counts
 as being of the same origin; its requests still carry that name in `Host`. It can neither give away
@@ -51,7 +51,7 @@ def read_place(text: str) -> Place | None:
 
     An IPv6 address stands in brackets; a zone in it is dropped, and an embedded IPv4 address
     (`::ffff:192.168.1.10`) is that. Browsers send addresses in their usual form, so a name that
-    ends in a number and is no such address (`127.1`, `0x7f000001`) is refused.
+    ends in a number but is not such an address (`127.1`, `0x7f000001`) is refused.
     """
     found = _PLACE.fullmatch(text)
     if found is None:

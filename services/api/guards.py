@@ -113,7 +113,7 @@ def _answer(request: Request, error: Exception) -> Response:
 
 
 def _note(scope: Scope, error: Exception) -> None:
-    """Whoever runs this API wonders why a page does not work; a missing token is no riddle."""
+    """For the operator, to whom a page that does not work shows no reason."""
     if isinstance(error, StrangerError | SetupCodeError):
         _log.warning("refused %s %.200r: %s", scope["type"], scope["path"], error)
 

@@ -1,4 +1,4 @@
-"""Which hosts may be named, and which web pages may ask, while nobody has to log in. Pure.
+"""Which hosts and which web pages may use the API while no login is required. Pure.
 
 The rules and their reasons: docs/security.md, "Who may ask".
 """
@@ -86,7 +86,7 @@ class Origins:
     def refusal(
         self, hosts: Sequence[str], origins: Sequence[str], own_port: int | None
     ) -> str | None:
-        """Why nobody who has not logged in may ask like this; None when they may.
+        """Why a request without a login is refused for these headers; None when it is not.
 
         Args:
             hosts, origins: the values of all `Host` and `Origin` headers.
@@ -97,14 +97,14 @@ class Origins:
             return "The request must name the API in exactly one well-formed Host header."
         if not self.knows(place.host):
             return (
-                f"The host '{hosts[0][:_SHOWN]}' is not of your local network, and nobody has to "
-                f"log in yet. {_ADVICE}"
+                f"The host '{hosts[0][:_SHOWN]}' is not on your local network, and no login is "
+                f"required. {_ADVICE}"
             )
         for origin in origins:
             if not (self.allow(origin, own_port) or _same(read_origin(origin), place)):
                 return (
-                    f"Pages of '{origin[:_SHOWN]}' may not use this API while nobody has to log "
-                    f"in. {_ADVICE}"
+                    f"Pages of '{origin[:_SHOWN]}' may not use this API while no login is "
+                    f"required. {_ADVICE}"
                 )
         return None
 

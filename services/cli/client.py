@@ -129,7 +129,7 @@ class Client:
         return Answer(tree, answer.headers)
 
     def headers(self, token: str) -> dict[str, str]:
-        """What shows the API who asks; `token` "" for nobody."""
+        """The headers that identify the caller; `token` "" for none."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if self.setup_code:
             headers["X-Setup-Code"] = self.setup_code

@@ -50,8 +50,8 @@ class Desk:
     def client(self) -> Client:
         """Raises `SettingsError`."""
         token, code, base = self.settings.api_token, self.settings.setup_code, self.base
-        # This machine's API, whatever address it listens on: while there are no accounts it does
-        # not answer to public ones.
+        # This machine's API may listen on a public address, and does not answer to that name while
+        # there are no accounts.
         host = "" if self._given else "localhost"
         if token:
             return Client(base, TokenCredentials(token), code, host)

@@ -173,7 +173,8 @@ return {'rotated'}
 # One attempt to log in, counted before the password is looked at: attempts that run side by side
 # cannot all slip under the limit.
 # KEYS: windows (sorted sets), then as many marks. ARGV: n, member ("": nothing is counted), window
-# in seconds, then n limits. A window whose mark exists (a correct login from there) refuses nobody.
+# in seconds, then n limits. A window whose mark exists (a correct login from there) refuses no
+# attempt.
 # Returns: 0, or the seconds after which an attempt may be made.
 RATE_ATTEMPT: Final = """
 local n, member, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])

@@ -1,4 +1,4 @@
-"""Which pages may drive the API while nobody has to log in."""
+"""Which pages may drive the API while no login is required."""
 
 import pytest
 
@@ -89,7 +89,7 @@ def test_how_many_headers(hosts: list[str], origins: list[str], allowed: bool) -
     assert (PAGES.refusal(hosts, origins, 8000) is None) is allowed
 
 
-def test_a_port_that_is_not_known_is_nobodys() -> None:
+def test_an_unknown_port_matches_nothing() -> None:
     assert not PAGES.allow("http://nas.lan", None)
     assert PAGES.allow("http://nas.lan:4000", None)
 

@@ -49,7 +49,7 @@ FROM = {
 }
 FRIENDS = {"program", "frontend"}
 WHO: dict[str, Role | Reason] = {
-    "nobody": Reason.MISSING,
+    "anonymous": Reason.MISSING,
     "expired": Reason.INVALID,
     "viewer": Role.VIEWER,
     "admin": Role.ADMIN,
@@ -69,7 +69,7 @@ def _expected(state: str, door: str, place: str, who: str, code: Code) -> Outcom
         return Outcome.NO_CODE
     if not state.startswith("on") or door in EXEMPT:
         return Outcome.ALLOW
-    if who in {"nobody", "expired"}:
+    if who in {"anonymous", "expired"}:
         return Outcome.NO_TOKEN
     needs_more = door in {"start", "new"} and who == "viewer"
     return Outcome.ROLE if needs_more else Outcome.ALLOW

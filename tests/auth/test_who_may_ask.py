@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import orjson
 import pytest
 from starlette.requests import Request
 from websockets.exceptions import ConnectionClosed
@@ -162,10 +163,11 @@ async def _answers(replica: Replica) -> bool:
     return (await replica.get("/process/processes")).status_code == 200
 
 
-async def test_a_users_file_that_demands_logins_of_nobody(stack: Stack) -> None:
-    """`enabled` without users: every route needs a token that nobody has, and hosts are asked."""
+async def test_a_users_file_that_demands_logins_without_users(stack: Stack) -> None:
+    """`enabled` without users: routes need a token that cannot exist, and hosts are checked."""
     stack.supervisor.stop()
-    stack.users_file.write_text('{"enabled": true, "users": [], "jwt_secret": "%s"}' % ("s" * 43))
+    tree = {"enabled": True, "users": [], "jwt_secret": "s" * 43}
+    stack.users_file.write_bytes(orjson.dumps(tree))
     stack.supervisor.start()
 
     async def loaded() -> bool:

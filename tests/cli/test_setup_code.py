@@ -17,13 +17,13 @@ def test_the_first_account(rig: Rig) -> None:
     assert "DUMB_SETUP_CODE" in rig.refused("status", code=77)
     assert "wrong" in rig.refused("status", code=77, env={"DUMB_SETUP_CODE": "guess"})
     assert "Web Server" in rig.says("status", env=KNOWS)
-    # `dumb top` sends it with its socket: no collector runs here, and nobody closes it.
+    # `dumb top` sends it with its socket: no collector runs here.
     client = Desk(rig.environ(**KNOWS)).client
     with mock.patch("time.sleep"), mock.patch("websockets.sync.client.connect") as connect:
         connect.side_effect = OSError
         next(live_samples(client, 1))
     assert connect.call_args.kwargs["additional_headers"] == {"X-Setup-Code": CODE}
-    # Asked for where it is not set, and before the password: nobody types that for nothing.
+    # Asked for where it is not set, and before the password.
     wrong = rig.refused("users", "add", "admin", code=77, typed=f"guess\n{PASSWORD}\n")
     assert "setup code" in wrong
     added = rig.dumb("users", "add", "admin", typed=f"{CODE}\n{PASSWORD}\n")

@@ -1,4 +1,4 @@
-"""Gathers what `policy.decide` needs to know of a request or a socket, and asks it."""
+"""Collects what `policy.decide` needs to know about a request or a socket, and calls it."""
 
 import asyncio
 import time
@@ -41,7 +41,7 @@ class Admission:
     async def admit(
         self, connection: HTTPConnection, door: Door, *, again: bool = False
     ) -> Principal | None:
-        """Who asks; None where nobody is asked who they are.
+        """Who is asking; None where the route does not need to know.
 
         Args:
             again: an open socket is looked at again, so a setup code is not counted once more.

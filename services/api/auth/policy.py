@@ -73,7 +73,7 @@ _CODE_SENTENCES: Final = {
 
 
 def settled(ask: Ask, pages: Origins) -> bool:
-    """Whether `ask` is allowed whatever the accounts are, so that nobody has to look."""
+    """Whether `ask` is allowed in every state of the accounts, so they need not be read."""
     return (
         ask.door.role is None
         and not _asks_for_code(ask)
@@ -94,7 +94,7 @@ def decide(
     if accounts is None:
         return _decide_blindly(ask, pages)
     if not (accounts.enabled and accounts.users):
-        # No token protects this API: a page could ask in the name of who looks at it.
+        # No token protects this API: a page could ask in the name of the person who opens it.
         refusal = pages.refusal(ask.hosts, ask.origins, ask.own_port)
         if refusal is not None:
             return Decision(Outcome.STRANGER, refusal)

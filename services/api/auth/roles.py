@@ -108,11 +108,10 @@ password are for oneself, and the routes see to that."""
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What a route asks of whoever comes.
+    """What a route requires of a caller.
 
-    `role`: the least one, None when nobody is asked who they are. `code`: the setup code, while
-    there is one and no account. `quiet`: the answer tells nothing about this machine and changes
-    nothing, whoever reads it.
+    `role`: the least one, None for every caller. `code`: the setup code, while there is one and no
+    account. `quiet`: the answer tells nothing about this machine, and changes nothing.
     """
 
     role: Role | None
@@ -124,7 +123,7 @@ PREFLIGHT: Final = Door(None, code=False, quiet=True)
 """A browser asks whether its page may ask (CORS)."""
 
 NOWHERE: Final = Door(Role.VIEWER)
-"""A path or method without a route: whoever may read anything learns that there is none."""
+"""A path or method without a route: a caller who may read anything gets the 404 or 405."""
 
 
 def door_of(method: str, path: str) -> Door:

@@ -1,4 +1,4 @@
-"""`DUMB_SETUP_CODE`: what protects an API that nobody has set up yet."""
+"""`DUMB_SETUP_CODE`: what protects an API before its first account exists."""
 
 import secrets
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ QUERY: Final = "setup_code"
 """For sockets: a browser cannot send headers with those."""
 
 _NAME: Final = "\0setup code"
-"""Whose password it counts as; no user can have this name."""
+"""The name under which attempts are counted; a user cannot have it."""
 
 
 class SetupCode:

@@ -150,7 +150,7 @@ async def test_the_samples_origin_means_any_neighbor(
     ]:
         answer = await api.http.get("/process/processes", headers={"Origin": origin})
         assert answer.status_code == status, origin
-    # It is no host of this API: 0.0.0.0 is whatever machine the browser runs on.
+    # As a host it is refused: 0.0.0.0 means the machine on which the browser runs.
     assert (await api.http.get("/livez", headers={"Host": "0.0.0.0:8000"})).status_code == 403
 
 
