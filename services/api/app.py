@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from services.api.app_files import AppFileCommands
-from services.api.auth.access import Access, show_exempt
+from services.api.auth.access import Access
 from services.api.auth.admission import Admission
 from services.api.auth.doors import Doors
 from services.api.auth.errors import install_auth_errors
@@ -27,6 +27,8 @@ from services.api.job_ends import JobEnds
 from services.api.jobs import JobDesk
 from services.api.leaving import LastAnswers, Leaving
 from services.api.limits import BodyLimit
+from services.api.methods import AnswerOptions
+from services.api.openapi.document import complete_document, operation_id
 from services.api.paths import PathNormalizer
 from services.api.routes import (
     actions,
@@ -82,6 +84,7 @@ def create_app(
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
         lifespan=_lifespan,
         dependencies=[Depends(Access())],
     )
@@ -112,15 +115,17 @@ def create_app(
     for part in (*accounts, *services, *settings, *work, *measured, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())
-    show_exempt(app)
+    complete_document(app)
+    doors = state.doors = Doors(app.routes)
     # The last one added is the first that a request passes.
+    app.add_middleware(AnswerOptions, doors=doors)
     app.add_middleware(BodyLimit)
     app.add_middleware(
         Guard,
         auth=state.auth,
         config=reader,
         admission=state.admission,
-        doors=Doors(app.routes),
+        doors=doors,
     )
     app.add_middleware(HeadIsGet)
     app.add_middleware(PathNormalizer)

@@ -23,6 +23,7 @@ from services.api.command_errors import (
 )
 from services.api.configuration import ConfigAwayError
 from services.api.jobs import JobsAwayError, JobStateError, UnknownJobError
+from services.api.methods import allow_header
 from services.api.metrics import CollectorAwayError, StillMigratingError
 from shared.bus.client import BUS_ERRORS
 from shared.errors import (
@@ -42,7 +43,7 @@ STATUS_OF: Final[dict[type[DumbError], int]] = {
     UnknownServiceError: 404,
     AmbiguousServiceError: 409,
     ReceiptError: 409,
-    KeyReusedError: 422,
+    KeyReusedError: 409,
     StateError: 503,
     SupervisorAwayError: 503,
     BusUnavailableError: 503,
@@ -97,12 +98,17 @@ def bus_answer(request: Request, error: Exception) -> Response:
     return Json({"detail": sentence}, 503, retry_later())
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
     headers = error.headers if isinstance(error, HTTPException) else None
     if status in {204, 304}:
         return Response(status_code=status, headers=headers)
+    if status == 405:  # the framework names the methods of the first route alone
+        headers = {"allow": allow_header(request)}
+    if status == 422:  # one shape for each status, wherever it was noticed
+        problem = {"type": "value_error", "loc": ["body"], "msg": _clean(detail), "input": None}
+        return Json({"detail": [problem]}, status, headers)
     return Json({"detail": _clean(detail)}, status, headers)
 
 

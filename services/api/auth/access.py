@@ -4,9 +4,9 @@
 whole application makes sure that it did so for the very route that answers.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, FastAPI, WebSocketException
+from fastapi import Depends, WebSocketException
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection, Request
@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 from services.api.auth.doors import PASSED
 from services.api.auth.errors import ForbiddenError
 from services.api.auth.principal import Principal
-from services.api.auth.roles import EXEMPT, SOCKET
+from services.api.auth.roles import SOCKET
 from services.api.auth.service import Auth
 
 POLICY_VIOLATION = 1008
@@ -54,18 +54,3 @@ async def _auth(request: Request) -> Auth:
 
 PrincipalDep = Annotated[Principal, Depends(_principal)]
 AuthDep = Annotated[Auth, Depends(_auth)]
-
-
-def show_exempt(app: FastAPI) -> None:
-    """Make the OpenAPI document say which operations need no token."""
-    build = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = build()
-        for method, path in EXEMPT:
-            operation = document["paths"].get(path, {}).get(method.lower())
-            if operation is not None:
-                operation.pop("security", None)
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -44,7 +44,7 @@ _WRONG: Final = "Incorrect username or password."
 
 
 @router.get("/status", response_model=StatusBody, response_model_exclude_unset=True)
-async def status(auth: AuthDep) -> Response:
+async def get_auth_status(auth: AuthDep) -> Response:
     """What a login page needs to know. Always 200: clients take an error for "no accounts"."""
     try:
         settings = (await auth.gate.look()).settings
@@ -57,7 +57,7 @@ async def status(auth: AuthDep) -> Response:
 
 
 @router.post("/login", response_model=TokenPairBody, responses=_REFUSED)
-async def login(body: Credentials, request: Request, auth: AuthDep) -> Response:
+async def log_in(body: Credentials, request: Request, auth: AuthDep) -> Response:
     """Exchange a name and a password for tokens."""
     settings = (await auth.gate.look()).settings
     if not settings.enabled:
@@ -72,7 +72,7 @@ async def login(body: Credentials, request: Request, auth: AuthDep) -> Response:
 
 
 @router.post("/refresh", response_model=TokenPairBody, responses=_REFUSED)
-async def refresh(body: RefreshRequest, auth: AuthDep) -> Response:
+async def refresh_tokens(body: RefreshRequest, auth: AuthDep) -> Response:
     """Exchange a refresh token for new tokens. It works once; used again it ends the login."""
     try:
         claims = peek(body.refresh_token)
@@ -106,7 +106,7 @@ async def verify_token(token: str, auth: AuthDep) -> Response:
 
 
 @router.post("/setup", response_model=TokenPairBody, responses=_REFUSED)
-async def setup(body: Credentials, request: Request, auth: AuthDep) -> Response:
+async def set_up(body: Credentials, request: Request, auth: AuthDep) -> Response:
     """Create the first user and switch authentication on. Of many at once one succeeds."""
     if (await auth.gate.look()).settings.users:
         raise HTTPException(400, "Setup is complete: users exist already.")
@@ -136,7 +136,7 @@ async def skip_setup(request: Request, auth: AuthDep) -> Response:
 
 
 @router.post("/enable", response_model=Message, responses=_REFUSED)
-async def enable(request: Request, auth: AuthDep, principal: PrincipalDep) -> Response:
+async def enable_auth(request: Request, auth: AuthDep, principal: PrincipalDep) -> Response:
     """Switch authentication on. While it is off anybody may (contract auth.md 7)."""
     if principal.settings.users == 0:
         raise HTTPException(400, "Create a user first.")
@@ -146,7 +146,7 @@ async def enable(request: Request, auth: AuthDep, principal: PrincipalDep) -> Re
 
 
 @router.post("/disable", response_model=Message, responses=_REFUSED)
-async def disable(request: Request, auth: AuthDep, principal: PrincipalDep) -> Response:
+async def disable_auth(request: Request, auth: AuthDep, principal: PrincipalDep) -> Response:
     """Switch authentication off; users are kept. Nothing happens where it is off already."""
     # The supervisor refuses nobody's wish if it was switched on meanwhile.
     by = principal.username if principal.settings.enabled else None
@@ -155,7 +155,7 @@ async def disable(request: Request, auth: AuthDep, principal: PrincipalDep) -> R
 
 
 @router.post("/logout", response_model=Message, responses=_REFUSED)
-async def logout(auth: AuthDep, principal: PrincipalDep) -> Response:
+async def log_out(auth: AuthDep, principal: PrincipalDep) -> Response:
     """End this login everywhere: its tokens are refused from now on, its sockets closed."""
     if principal.family:
         await auth.sessions.revoke(principal.family, principal.expires_at or 0.0)
@@ -163,7 +163,7 @@ async def logout(auth: AuthDep, principal: PrincipalDep) -> Response:
 
 
 @router.get("/me", response_model=MeBody, responses=_REFUSED)
-async def me(principal: PrincipalDep) -> Response:
+async def get_me(principal: PrincipalDep) -> Response:
     """Who the caller is, and what they may do."""
     return Json(
         {
@@ -177,7 +177,7 @@ async def me(principal: PrincipalDep) -> Response:
 
 
 @router.get("/provider", response_model=ProviderBody, responses=_REFUSED)
-async def provider(principal: PrincipalDep) -> Response:
+async def get_auth_provider(principal: PrincipalDep) -> Response:
     """Where logins are checked: here."""
     return Json({"mode": principal.settings.mode, "oidc": {"client_secret_configured": False}})
 

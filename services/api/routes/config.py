@@ -9,7 +9,7 @@ from starlette.responses import Response
 from services.api.answers import Json
 from services.api.asked import AskedDep
 from services.api.auth.errors import ForbiddenError
-from services.api.config_bodies import ConfigUpdate, ConfigUpdated, OnboardingDone
+from services.api.config_bodies import ConfigUpdate, ConfigUpdated, Configuration, OnboardingDone
 from services.api.config_changes import Changed, parse_if_match
 from services.api.config_sources import sources_of
 from services.api.configuration import Published, without_mail_secrets
@@ -41,10 +41,10 @@ CHANGE_FAILURES: Final[dict[int | str, dict[str, Any]]] = {
 
 @router.get(
     "",
-    response_model=dict[str, Any],
+    response_model=Configuration,
     responses={404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def read_config(
+async def get_config(
     config: ConfigDep,
     mask: MaskDep,
     process_name: str | None = None,
@@ -161,14 +161,14 @@ def _tags(version: str) -> dict[str, str]:
 
 
 @router.get("/onboarding-status", response_model=Onboarding, responses={503: {"model": Problem}})
-async def onboarding_status(config: ConfigDep) -> Response:
+async def get_onboarding_status(config: ConfigDep) -> Response:
     """Whether the first-run wizard is still due."""
     completed = (await config.read()).dumb.get("onboarding_completed")
     return Json({"needs_onboarding": not completed})
 
 
 @router.post("/onboarding-completed", response_model=OnboardingDone, responses=CHANGE_FAILURES)
-async def onboarding_completed(asked: AskedDep, changes: ConfigChangesDep) -> Response:
+async def complete_onboarding(asked: AskedDep, changes: ConfigChangesDep) -> Response:
     """The first-run wizard is done."""
     await changes.make(ConfigOp.GLOBAL, asked, updates=_onboarding(completed=True))
     return Json({"status": "Onboarding completed"})

@@ -21,7 +21,7 @@ router = APIRouter(prefix="/config/versions", tags=["config"])
 
 
 @router.get("", response_model=ConfigVersions, responses={503: {"model": Problem}})
-async def list_versions(redis: RedisDep, keys: KeysDep, config: ConfigDep) -> Response:
+async def list_config_versions(redis: RedisDep, keys: KeysDep, config: ConfigDep) -> Response:
     """The last 20 versions, the newest first."""
     published = await config.read()
     raw: Any = await redis.hgetall(keys.config_versions)
@@ -39,14 +39,14 @@ async def list_versions(redis: RedisDep, keys: KeysDep, config: ConfigDep) -> Re
     response_model=ConfigDiff,
     responses={404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def diff(version: int, redis: RedisDep, keys: KeysDep) -> Response:
+async def get_config_diff(version: int, redis: RedisDep, keys: KeysDep) -> Response:
     """What this version changed in the one before it."""
     entry = await _read(redis, keys, version)
     return Json({"version": version, "changes": entry.get("changes", [])})
 
 
 @router.post("/{version}/restore", response_model=Restored, responses=CHANGE_FAILURES)
-async def restore(
+async def restore_config_version(
     version: int, asked: AskedDep, changes: ConfigChangesDep, if_match: IfMatch = None
 ) -> Response:
     """Make the file what it was then, as a new version. `dumb.ui` stays, memory is dropped."""

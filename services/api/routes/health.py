@@ -34,7 +34,9 @@ class _Beat:
 
 
 @router.get("/health", response_model=Health, response_model_exclude_unset=True)
-async def health(redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: ConfigDep) -> Response:
+async def get_health(
+    redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: ConfigDep
+) -> Response:
     """Always 200. Asks Redis for two small things; the rest is in this replica's memory."""
     beat = await _read_beat(redis, keys)
     problems = []
@@ -59,7 +61,7 @@ async def health(redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: Conf
 
 
 @router.get("/livez", response_model=Probe, response_model_exclude_unset=True)
-async def livez() -> Response:
+async def get_liveness() -> Response:
     """200 as long as this process answers at all."""
     return Json({"status": "alive"})
 
@@ -70,7 +72,9 @@ async def livez() -> Response:
     response_model_exclude_unset=True,
     responses={503: {"model": Probe}},
 )
-async def readyz(request: Request, redis: RedisDep, keys: KeysDep, bridge: BridgeDep) -> Response:
+async def get_readiness(
+    request: Request, redis: RedisDep, keys: KeysDep, bridge: BridgeDep
+) -> Response:
     """200 while this replica can carry out commands, else 503 with what is missing.
 
     503 `leaving` as well, once it was told to end: a balancer takes it out and loses nothing.

@@ -34,7 +34,7 @@ async def list_processes(config: ConfigDep, bridge: BridgeDep, mask: MaskDep) ->
     response_model=ProcessDetails,
     responses={400: {"model": Problem}, 404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def one_process(
+async def get_process(
     config: ConfigDep, bridge: BridgeDep, mask: MaskDep, process_name: str
 ) -> Response:
     """One configured service, by its exact name."""
