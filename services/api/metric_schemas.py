@@ -162,7 +162,7 @@ class Series(BaseModel):
     timestamps: list[float]
     truncated: bool
     stats: dict[str, Any] | None = Field(description="`min` and `max` of every array")
-    bucket_seconds: float
+    bucket_seconds: int | None = Field(description="Null: every row")
 
 
 class Tier(BaseModel):

@@ -55,7 +55,7 @@ def _completed(document: Tree) -> Tree:
     for method, path, operation in operations(document):
         exempt = (method.upper(), path) in EXEMPT
         if exempt:
-            operation["security"] = []
+            operation.pop("security", None)
         operation["parameters"] = plain_headers(operation.get("parameters", []))
         if not operation["parameters"]:
             del operation["parameters"]

@@ -77,6 +77,8 @@ def implied_errors(
         found.add(422)
     if ("header", "idempotency-key") in names:
         found |= {400, 409, 503, 504}
+    if "requestBody" in operation and path.startswith("/config"):
+        found.add(400)  # a number or a key that the configuration cannot hold
     if ("header", "if-match") in names:
         found |= {400, 412}
     if path.startswith("/auth/") and method != "get":

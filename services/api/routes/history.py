@@ -18,7 +18,8 @@ router = APIRouter()
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 _AWAY: Final[dict[int | str, dict[str, Any]]] = {503: {"model": Problem}}
-ENTRY_ID: Final = r"^\d{1,20}(-\d{1,20})?$"
+ENTRY_ID: Final = r"^\d{1,19}(-\d{1,19})?$"
+"""Each half is a number of 64 bits in Redis; one of 19 digits always fits."""
 
 
 @router.get("/process/states", tags=["process"], response_model=ServiceStates, responses=_AWAY)

@@ -204,9 +204,9 @@ async def test_a_key_belongs_to_one_request(api: Api, supervisor: ScriptedSuperv
     assert (await api.post("start", "Web Server", headers=headers)).status_code == 500
     assert (await api.post("start", "Web Server", headers=headers)).json() == {"detail": "no"}
     other = await api.post("stop", "Web Server", headers=headers)
-    assert other.status_code == 422
+    assert other.status_code == 409
     assert "start Web Server" in other.json()["detail"]
-    assert (await api.post("start", "Sonarr", headers=headers)).status_code == 422
+    assert (await api.post("start", "Sonarr", headers=headers)).status_code == 409
     assert len(supervisor.seen) == 1
 
 
