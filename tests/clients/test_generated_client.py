@@ -15,16 +15,19 @@ from tests.clients.conftest import PASSWORD, Stack
 from tests.deploy.flow import WEB
 
 NAME = "dumb_client_under_test"
+GENERATOR = Path(sys.prefix) / "generator" / "bin" / "openapi-python-client"
 
 
 @pytest.fixture
 def package(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """The generated package can be imported; the generator left nothing out."""
+    if not GENERATOR.exists():
+        pytest.skip("the generator is not installed: `make test` does that")
     config = tmp_path / "config.yml"
     config.write_text(f"package_name_override: {NAME}\npost_hooks: []\n")
     made = subprocess.run(
         [
-            Path(sys.executable).parent / "openapi-python-client", "generate",
+            GENERATOR, "generate",
             "--path", stack.document, "--config", config, "--meta", "none",
             "--output-path", tmp_path / NAME,
         ],
