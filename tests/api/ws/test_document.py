@@ -47,7 +47,7 @@ async def test_the_client_sees_each_line_once_over_lost_connections(
         for client in list(replica.rooms.logs.hub.clients):
             replica.rooms.logs.hub.leave(client)
         for connection in list(replica.server.server_state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
+            connection.transport.abort()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert seen == expected
