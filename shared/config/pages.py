@@ -93,16 +93,18 @@ NO_PAGES: Final = Pages()
 def cut(document: Mapping[str, Any]) -> tuple[Config, Pages]:
     """What is interpreted, and what pages remember. The document itself is not changed.
 
-    A `dumb` that held nothing else goes with it: saving page memory is no change of a `Config`.
+    A `dumb` that holds nothing else is the same as none: saving page memory is no change of a
+    `Config`.
     """
     dumb = document.get(_ROOT)
-    if not isinstance(dumb, dict) or _KEY not in dumb:
+    if not isinstance(dumb, dict):
         return Config(dict(document)), NO_PAGES
     rest = {key: value for key, value in dumb.items() if key != _KEY}
     config = {key: rest if key == _ROOT else value for key, value in document.items()}
     if not rest:
         del config[_ROOT]
-    return Config(config), Pages(dumb[_KEY], list(dumb).index(_KEY))
+    pages = Pages(dumb[_KEY], list(dumb).index(_KEY)) if _KEY in dumb else NO_PAGES
+    return Config(config), pages
 
 
 def config_of(document: Mapping[str, Any]) -> Config:
