@@ -184,7 +184,7 @@ def readers_view(redis: Redis, url: str) -> Any:
     return asyncio.run(look()), jobs
 
 
-def cli_view(document: dict[str, Any], path: Path, home: Path) -> Any:
+def cli_view(document: dict[str, Any], home: Path) -> Any:
     """What the command line finds in what the API gives it, and in the file."""
     found = Document(document, "1", {}, frozenset())
     after = json.loads(json.dumps(document))
@@ -206,7 +206,7 @@ def _views(document: dict[str, Any], home: Path, redis: Redis, url: str) -> Any:
     path = home / "dumb_config.json"
     path.write_text(json.dumps(document))
     mine, config = supervisor_view(path, home)
-    seen = {"supervisor": mine, "cli": cli_view(document, path, home)}
+    seen = {"supervisor": mine, "cli": cli_view(document, home)}
     if config is not None:
         redis.mset(whole_news(config, KEYS).values)
         seen["readers"] = readers_view(redis, url)
@@ -222,7 +222,7 @@ def _views(document: dict[str, Any], home: Path, redis: Redis, url: str) -> Any:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(base=st.sampled_from(BASES), remembered=PAGES, first=st.booleans())
-def test_every_program_sees_what_it_sees_without_page_memory(
+def test_every_program_sees_what_it_sees_without_page_memory(  # noqa: PLR0917 - by name
     redis: Redis, redis_url: str, tmp_path: Path, base: Any, remembered: Any, first: bool
 ) -> None:
     dumb = base.get("dumb", {})

@@ -77,6 +77,7 @@ def test_objects_are_merged_and_null_forgets() -> None:
     assert pages.value == {"a": {"b": 1, "c": [1]}, "d": 2}
     assert after.merged(Pages(None)).value is None
     assert NO_PAGES.merged(Pages({"a": 1})).value == {"a": 1}
+    odd: Any
     for odd in (1, "x", [], True):
         with pytest.raises(PagesError, match="must be an object"):
             pages.merged(Pages(odd))
