@@ -12,7 +12,7 @@ from shared.config.masking import MaskError, masked, unmasked
 from shared.config.pages import Config, config_of
 from shared.config.services import ServiceBlock
 from shared.config.trees import MISSING, Path, deep_merge, etag_of, same, value_at, with_value
-from shared.errors import DumbError
+from shared.errors import ConfigError, DumbError
 from shared.models.config_change import ConfigOp, Refusal
 
 Proposal = tuple[Config, Patches]
@@ -202,3 +202,12 @@ def check_running(before: ConfigState, after: ConfigState, running: frozenset[st
             raise RefusedError(
                 Refusal.CONFLICT, f"'{name}' is running: stop it before its name changes or goes."
             )
+
+
+def check_dependencies(before: ConfigState, after: ConfigState) -> None:
+    """A change makes nothing wrong that was right; what was wrong before keeps its own services
+    down. Raises `ConfigError`."""
+    known = set(before.dependencies.problems)
+    for problem in after.dependencies.problems:
+        if problem not in known:
+            raise ConfigError(problem.message, keys=problem.path)

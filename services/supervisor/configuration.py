@@ -14,6 +14,7 @@ from typing import Any, Final
 from services.supervisor.config_change import (
     Proposal,
     RefusedError,
+    check_dependencies,
     check_match,
     check_running,
     propose,
@@ -273,7 +274,7 @@ class Configuration:
             return self._change_pages(pages) if moved else self.standing()
         variables = self._variables(file)
         state = make_state(file, patches, variables)
-        _check_dependencies(self.state, state)
+        check_dependencies(self.state, state)
         check_running(self.state, state, running)
         self._render(state.live, pages)  # a version in memory can be restored
         record = self._record(state, self.state.live, author, note, persisted=saved)
@@ -380,15 +381,6 @@ class Configuration:
         except OSError:
             return ABSENT
         return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-
-
-def _check_dependencies(before: ConfigState, after: ConfigState) -> None:
-    """A change makes nothing wrong that was right; what was wrong before keeps its own services
-    down. Raises `ConfigError`."""
-    known = set(before.dependencies.problems)
-    for problem in after.dependencies.problems:
-        if problem not in known:
-            raise ConfigError(problem.message, keys=problem.path)
 
 
 def _why(newest: Record | None, state: ConfigState) -> str:

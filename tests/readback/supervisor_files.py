@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from services.cli.reset import _end_logins
 from services.supervisor.account_args import RefusedError as AccountRefusedError
 from services.supervisor.account_book import Book, new_secret
 from services.supervisor.account_changes import MAX_APPLIED, MAX_TOKEN_NAME, MAX_TOKENS, change
@@ -19,9 +20,9 @@ from services.supervisor.logstore import POSITION_BYTES, Limits, LogStore
 from services.supervisor.records import Intent, Outcome
 from services.supervisor.spool import Spool
 from services.supervisor.users_file import MAX_EPOCH, load_users, save_users
-from shared.config.document import load_document
+from shared.config.document import load_document, save_document
 from shared.config.pages import Config
-from shared.errors import ConfigError
+from shared.errors import ConfigError, DumbError
 from shared.models.command import CommandStatus
 from shared.models.service import ServiceState
 from tests.readback.odd import ODD, nested
@@ -105,6 +106,16 @@ def users(tmp_path: Path, _url: str) -> None:
         path.write_text(json.dumps(tree | {"epoch": epoch}))
         with pytest.raises(ConfigError, match="epoch"):
             load_users(path)
+    # `dumb users reset` writes the same file.
+    for number, own in ((0, {}), (MAX_EPOCH - 1, {"admin": {"role": "viewer"}})):
+        reset = tree | {"epoch": number, "accounts": own}
+        _end_logins(reset, "admin")
+        save_document(path, reset)
+        assert load_users(path).accounts["admin"].tokens_epoch > number
+    bad: dict[str, Any]
+    for bad in ({"epoch": "x"}, {"epoch": MAX_EPOCH}, {"accounts": []}, {"accounts": {"admin": 1}}):
+        with pytest.raises(DumbError, match=r"users\.json"):
+            _end_logins(tree | bad, "admin")
 
 
 def journal(tmp_path: Path, _url: str) -> None:
