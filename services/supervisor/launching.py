@@ -55,7 +55,7 @@ class Launcher:
         names = around.placeholders()
         if may_wait(service):
             try:
-                waits = waits_of(service, walk_services(dict(around.top)), names)
+                waits = waits_of(service, walk_services(around.top), names)
             except ValueError as error:
                 raise LaunchError(f"'{service.process_name}' cannot wait: {error}.") from error
             await wait_for_all(waits, tell, wait_limit_s(service))

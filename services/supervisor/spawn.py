@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.supervisor.identity import INSTANCE_VARIABLE, Identity, boot_id
+from shared.config.pages import Config
 from shared.config.placeholders import fill, fill_command, fill_env, global_fields
 from shared.config.services import ServiceBlock
 from shared.config.timing import start_timeout_s, start_window_s, stop_attempts
@@ -65,7 +66,7 @@ class Surroundings:
     project: Path
     python: str
     environ: Mapping[str, str]
-    top: Mapping[str, Any] = field(default_factory=dict)
+    top: Config = field(default_factory=lambda: Config({}))
     """The effective configuration, for `puid`, `pgid` and top-level scalars."""
 
     def placeholders(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from services.supervisor.spawn import configured_ports
 from shared.config.services import ServiceBlock
 from shared.models.service import ServiceState
 from shared.states import ServiceStatus
+from shared.texts import encodable
 
 Changed = Callable[[ServiceState, ServiceState], None]
 """Told of every change: the state before, the state after."""
@@ -64,6 +65,9 @@ class StateBook:
             ready_at = merged.get("ready_at", before.ready_at)
             restart = replace(restart, readiness_state=state, ready_at=ready_at)
         merged["restart"] = restart
+        for name, value in merged.items():
+            if isinstance(value, str):  # a reason may name a file, whose name is any bytes
+                merged[name] = encodable(value)
         self.state = change(before, status, **merged)
         self.record()
         self._outbox.state(self.state)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.config.overrides import OWN_NAMES
+from shared.config.pages import Config
 from shared.redaction import is_secret_key
 
 SECRETS_DIR: Final = Path("/run/secrets")
@@ -27,7 +28,7 @@ class Variable:
 
 
 def read_variables(
-    tree: Mapping[str, Any],
+    tree: Config,
     environ: Mapping[str, str],
     env_files: Iterable[Path] = (),
     secrets_dir: Path = SECRETS_DIR,
