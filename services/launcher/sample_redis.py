@@ -1,8 +1,8 @@
 """The Redis of the sample configuration: `python -m services.launcher.sample_redis OPTIONS`.
 
-Anyone on the machine can connect to its port, and whoever may say CONFIG, MODULE or REPLICAOF to a
-Redis makes it write any file, or run any code, as its user. So it has a password of its own, made
-at the first start, and the commands for that do not exist in it.
+Every user of the machine can connect to its port, and a client that may say CONFIG, MODULE or
+REPLICAOF to a Redis makes it write any file, or run any code, as its user. So it has a password of
+its own, made at the first start, and the commands for that do not exist in it.
 
 The password is in `redis.conf` in the working directory (the service's `config_dir`), which only
 the service's user may read. It is no argument, because `ps` shows those to everyone.
