@@ -70,7 +70,7 @@ async def test_what_has_a_final_receipt_is_not_taken_again_and_its_arguments_go(
     async with redis:
         await inbox.prepare(redis)
         for command_id in ("done", "open"):
-            args = {"id": command_id, "args": '{"password_hash": "x"}'}
+            args: dict[Any, Any] = {"id": command_id, "args": '{"password_hash": "x"}'}
             await redis.xadd(keys.commands, args)
         await redis.xreadgroup(GROUP, GROUP, {keys.commands: ">"})
         await redis.hset(keys.command("done"), mapping={"status": "succeeded"})
