@@ -114,6 +114,7 @@ ELSEWHERE = {
     "services/launcher/home.py": "a copy of the sample, byte by byte",
     "services/launcher/console.py": "the terminal",
     "services/launcher/__main__.py": "the terminal",
+    "services/launcher/sample_redis.py": "read back by the Redis that it becomes",
     "services/cli/config/edit.py": "read back by its own parser, which says what is wrong",
 }
 WRITES = re.compile(
