@@ -7,7 +7,8 @@ shown means "unchanged". A mask that stands for nothing is refused, never writte
 from typing import Any, Final
 
 from shared.config.trees import MISSING, Path, same
-from shared.redaction import PLACEHOLDER, is_secret_key, redact_text
+from shared.redaction import PLACEHOLDER, redact_text
+from shared.secret_names import is_secret_name
 
 MASK: Final = "***"
 _REDACTED: Final = PLACEHOLDER.decode()
@@ -37,7 +38,7 @@ def masked(tree: Any) -> Any:
 
 def masked_value(key: str, value: Any) -> Any:
     """`value` as it is shown under the name `key`."""
-    if not is_secret_key(key) or value is None or isinstance(value, bool):
+    if not is_secret_name(key) or value is None or isinstance(value, bool):
         return masked(value)
     if isinstance(value, dict):
         return {name: masked_value(key, inner) for name, inner in value.items()}
@@ -58,7 +59,7 @@ def unmasked(posted: Any, current: Any, key: str = "", path: Path = ()) -> Any:
     """
     if current is not MISSING and same(posted, masked_value(key, current)):
         return current
-    secret = is_secret_key(key)
+    secret = is_secret_name(key)
     if isinstance(posted, dict):
         known = current if isinstance(current, dict) else {}
         return {
@@ -102,7 +103,7 @@ def _counterpart(
 def holds_secrets(tree: Any, key: str = "") -> bool:
     """Whether `masked` would hide something."""
     if isinstance(tree, dict):
-        secret = is_secret_key(key)
+        secret = is_secret_name(key)
         return any(
             holds_secrets(value, key if secret else str(name)) for name, value in tree.items()
         )

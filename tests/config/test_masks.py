@@ -9,7 +9,7 @@ import pytest
 
 from shared.config.masking import MASK, MaskError, holds_secrets, masked, unmasked
 from shared.config.services import walk_services
-from shared.redaction import is_secret_key
+from shared.secret_names import is_secret_name
 from tests.config.conftest import Desk
 
 ORIGINAL = (
@@ -27,7 +27,7 @@ def full_of_secrets(tree: Any, key: str = "") -> Any:
         return [*tree, ARGUMENT] if isinstance(tree, list) else f"{tree} {ARGUMENT}"
     if isinstance(tree, list):
         return [full_of_secrets(item, key) for item in tree]
-    return f"s3cret {key}" if is_secret_key(key) and isinstance(tree, str) else tree
+    return f"s3cret {key}" if is_secret_name(key) and isinstance(tree, str) else tree
 
 
 def _default() -> Any:

@@ -1,0 +1,165 @@
+"""Secrets that are known by their form or their place, not only by a name. Pure.
+
+Rules run on a lower-cased copy, because a case-sensitive pattern can skip ahead and `(?i)` cannot;
+the found spans are cut from the original. No rule backtracks more than a bounded distance, so time
+is linear in the length of a line.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+PLACEHOLDER: Final = b"[REDACTED]"
+
+Beyond = Literal["", "rest", "bare", "query"]
+"""How a value goes on when its line was cut inside it (see opened.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Replace the last group of each match. `needs`: one of these is in a line that matches."""
+
+    needs: tuple[bytes, ...]
+    pattern: re.Pattern[bytes]
+    beyond: Beyond = "bare"
+
+
+GAP: Final = rb"(?:[ \t]|\x1b\[[0-9;]*m)*+"  # a colour may stand where a blank may
+SEP: Final = rb"(?:\\{0,7}[\"'])?+" + GAP + rb"[=:]" + GAP
+NEW: Final = rb"(?!\[redacted\])"  # what makes every rule idempotent
+_REST: Final = rb"([^\n]*[^\r\n])"  # all of the line but its line end
+SCHEMES: Final = rb"(?:bearer|basic|token|digest|negotiate|apikey|mediabrowser|emby)"
+
+
+def _rule(needs: Iterable[bytes], pattern: bytes, beyond: Beyond = "bare") -> Rule:
+    return Rule(tuple(needs), re.compile(pattern), beyond)
+
+
+BEFORE_NAMES: Final = (
+    # 1 AIOStreams auth
+    _rule([b"aiostreams_auth"], rb"aiostreams_auth(?:_permissions)?" + SEP + NEW + _REST, "rest"),
+    # 2 WebDAV credential line
+    _rule([b"credentials:"], rb"webdav credentials:(?:(?! / )[^\n]){0,256} / " + NEW + rb"(\S+)"),
+    # 3 tunnel tokens
+    _rule([b"token"], rb"tunnel_token" + SEP + rb"[\"']?+" + NEW + rb"([^,\]}\s\"']+)"),
+    # 4 HTTP header lines
+    _rule(
+        [b"cookie", b"authorization", b"-key", b"-token", b"-session"],
+        rb"(?:cookie|authorization|x-(?:[a-z]{1,12}-)?(?:api-?)?(?:key|token)|private-token"
+        rb"|x-transmission-session-id)" + GAP + rb":" + GAP + NEW + _REST,
+        "rest",
+    ),
+    # 5 authorization with `=`, or quoted
+    _rule(
+        [b"auth"],
+        rb"auth(?:orization)?"
+        + SEP
+        + rb"(?:\\{0,7}[\"'])?+"
+        + SCHEMES
+        + rb"[ \t]++"
+        + NEW
+        + rb"([^\s\"'\\,\]}]+)",
+    ),
+    # 6 quoted cookie keys
+    _rule(
+        [b"cookie"],
+        rb"cookie\\{0,7}[\"']"
+        + GAP
+        + rb":"
+        + GAP
+        + rb"\\{0,7}+[\"']"
+        + NEW
+        + rb"((?:[^\"'}\\\r\n]|\\++(?![\"'\\]))+)",
+    ),
+    # gap: user and password of a URL, up to the last @ before the path; also percent-encoded
+    _rule([b"@"], rb"://([^\s/?#\"'<>]+)@"),
+    _rule([b"%40"], rb"%3a%2f%2f((?:[^\s/?#\"'<>&%]|%(?!2f|3f|40))++)%40"),
+    # 7 URL query, for what is a secret in no other place
+    _rule([b"code="], rb"[?&]code=" + NEW + rb"([^&#\s\"<>]+)", "query"),
+    # gap: a passphrase of several words, where nothing else on the line is a key
+    _rule(
+        [b"pass"],
+        rb"pass(?:word|wd|phrase):[ \t]++"
+        + NEW
+        + rb"([^\s=:,\"'{}\[\]|>][^\r\n=:\"'{}\[\]]*)(?=\r?$)",
+        "rest",
+    ),
+    # gap: the password of a command that is known for it
+    _rule([b"sshpass -p"], rb"sshpass -p[ \t]*+[\"']?" + NEW + rb"([^\s\"']+)"),
+)
+
+AFTER_NAMES: Final = (
+    # gap: unlabelled bearer tokens, JWTs and other tokens that say what they are
+    _rule(
+        [b"bearer"],
+        rb"bearer[ \t]++(?!(?:tokens?|auth[a-z]*|scheme|realm|header|credentials?|errors?)\b)"
+        rb"([a-z0-9._~+/=-]{6,})",
+    ),
+    _rule([b".eyj"], rb"(?<![a-z0-9_-])(eyj[a-z0-9_-]{5,}+\.eyj[a-z0-9_-]{2,}+\.[a-z0-9_-]*+)"),
+    _rule([b"dumb_"], rb"(?<![a-z0-9_-])(dumb_[a-z0-9_-]{40,}+)"),
+    _rule(
+        [b"ghp_", b"github_pat_"],
+        rb"(?<![a-z0-9])(ghp_[a-z0-9]{20,}+|github_pat_[a-z0-9_]{20,}+)",
+    ),
+    _rule([b"claim-"], rb"(?<![a-z0-9-])(claim-(?=[a-z_-]*[0-9])[a-z0-9_-]{16,}+)"),
+    _rule(
+        [b"hooks"],
+        rb"hooks(?:/[0-9]{6,24}|\.slack\.com/services/t[a-z0-9]{6,14}/b[a-z0-9]{6,14})/([a-z0-9_-]{16,})",
+    ),
+    # 9 Plex account, 10 sign-in, 11 server id, 12 device path, 13 response id
+    _rule([b"myplex"], rb"myplex: username is " + NEW + rb"([^,\r\n]+)", "rest"),
+    _rule([b"token"], rb"signed-in token \(" + NEW + rb"([^)\r\n]+)", "rest"),
+    _rule(
+        [b"serveruuid", b"machineidentifier"],
+        rb"(?:--serveruuid|machineidentifier)=([0-9a-f-]{16,})",
+    ),
+    _rule([b"/devices/", b"/api/servers/"], rb"/(?:devices|api/servers)/([0-9a-f]{32,})"),
+    _rule([b"myplex"], rb"myplex: got response for ([0-9a-f]{32,})"),
+)
+
+NAME_NEEDS: Final = (
+    b"pass", b"token", b"secret", b"key", b"auth", b"cookie", b"sess", b"claim", b"cred", b"pwd",
+)  # fmt: skip
+"""One of these is in every name of a secret (shared/secret_names.py; a test compares)."""
+
+RULE_NEEDLES: Final = tuple(
+    dict.fromkeys(
+        need
+        for rule in (*BEFORE_NAMES, *AFTER_NAMES)
+        for need in rule.needs
+        if not any(name in need for name in NAME_NEEDS)
+    )
+)
+"""A line that a rule changes has one of these, or the name of a secret."""
+
+# 14 e-mail addresses. Found from the @ outwards: a pattern that starts with the local part is
+# quadratic on a long line without an @.
+_MAIL_DOMAIN: Final = re.compile(rb"@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+_MAIL_LOCAL: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-"
+
+
+def mail_spans(text: bytes) -> list[tuple[int, int]]:
+    """Start and end of every e-mail address."""
+    spans: list[tuple[int, int]] = []
+    seen = 0
+    for match in _MAIL_DOMAIN.finditer(text):
+        before = text[seen : match.start()]
+        local = len(before) - len(before.rstrip(_MAIL_LOCAL))
+        seen = match.end()
+        if local:
+            spans.append((match.start() - local, seen))
+    return spans
+
+
+def replaced(text: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+    """`text` with each span (in order, apart from each other) replaced by `[REDACTED]`."""
+    out: list[bytes] = []
+    done = 0
+    for start, end in spans:
+        out += (text[done:start], PLACEHOLDER)
+        done = end
+    if not out:
+        return text
+    out.append(text[done:])
+    return b"".join(out)
