@@ -6,6 +6,6 @@ really write (tests/shared/corpus).
 """
 
 from shared.redaction.rules import PLACEHOLDER
-from shared.redaction.stream import Redactor, redact, redact_text
+from shared.redaction.stream import REACH, Redactor, redact, redact_text
 
-__all__ = ["PLACEHOLDER", "Redactor", "redact", "redact_text"]
+__all__ = ["PLACEHOLDER", "REACH", "Redactor", "redact", "redact_text"]

@@ -24,10 +24,12 @@ _TAIL: Final = re.compile(rb"(?:[a-z0-9_.-]|%(?:5f|2d|2e)){0,64}+")
 _ESCAPED_JOINS: Final = (b"5f", b"2d", b"2e")
 _HEX: Final = re.compile(rb"[0-9a-f]{2}")
 
+_COLOUR: Final = re.compile(rb"\d{1,3}m")
+
 _SEP: Final = re.compile(
     rb"(?:\[\d{1,3}\])?+(?:\\{0,7}[\"']|%22|&quot;)?+\]?+"
     + GAP
-    + rb"(?:={1,3}+>?(?!~)|:=|:(?!:|//)|%3[ad])"
+    + rb"(?:={1,3}+>?(?!~)|:=|:(?!:|//)|%3[ad](?:%22)?)"
     + GAP
 )
 _TAG_END: Final = re.compile(rb"(?:[ \t][^<>\n]{0,200})?(?:>|&gt;)[ \t]*+(?:<!\[cdata\[)?")
@@ -39,13 +41,14 @@ _OPENER: Final = re.compile(rb"(?:\[\][\w.]{1,32}|map\[\w{1,16}\][\w.]{1,32}|&)?
 _EOL: Final = re.compile(rb"[ \t\r]*+$")
 _BLOCK: Final = re.compile(rb"[|>][+-]?[ \t\r]*$")
 _BARE: Final = re.compile(
-    rb"(?:[^,\"'\]}\s;&\\<]++|;(?! ?[a-z_.-]{1,40}=)|&(?![\w.%-]{1,64}=|quot;)|\\++(?![\"'])"
+    rb"(?:[^,\"'\]}\s;&\\<]++|;(?! ?[a-z_. -]{1,40}=|[\"']|$)|&(?![\w.%\[\]-]{1,64}=|quot;)|\\++(?![\"'])"
     rb"|<(?!/))++"
 )
 _QUERY: Final = re.compile(
-    rb"(?:[^&#\s\"<>'\\%]++|%(?!26|22)|'(?![\s,;)\]}]|$)|\\(?!u0026|[\"'nrt]))++"
+    rb"(?:[^&#\s\"<>'\\%.:,)]++|[.:,)](?!\s|$)|%(?!26|22)|'(?![\s,;)\]}]|$)|\\(?!u0026|[\"'nrt]))++"
 )
-_FLAG_GAP: Final = re.compile(rb"(?:\\{0,7}[\"'],?[ \t]*+|,?[ \t]++)(?![-\s])")
+_ENCODED: Final = re.compile(rb"(?:[^&#\s\"<>'\\%]++|%(?!2[26c]|[57]d))++")
+_FLAG_GAP: Final = re.compile(rb"(?:\\{0,7}[\"'][ \t]*+,?[ \t]*+|,?[ \t]++)(?![-\s])")
 _PROSE: Final = frozenset(
     b"a and argument as before flag for from if in instead is must not of on option or string text"
     b" the to use value was when with without".split()
@@ -57,6 +60,10 @@ _PAIR_AFTER: Final = re.compile(
     rb"\\{0,7}[\"'][^{}<>\n]{0,256}?\bvalue(?:\\{0,7}[\"'])?\s*+[:=]\s*+"
 )
 _PLAIN_WORDS: Final = re.compile(rb"[a-z][a-z _-]*")
+_STATES: Final = frozenset(
+    b"empty expired invalid missing required rejected revoked unset unknown valid".split()
+)
+"""`api key: missing` says something about it."""
 _METHODS: Final = frozenset({b"auth", b"authorization", b"session", b"claim", b"sessions"})
 
 
@@ -68,8 +75,10 @@ _FOLLOWS: Final = re.compile(
     + rb")|(?P<mark>[>&\"'\\])|(?P<gap>[ \t,]))"
 )
 _PLAIN_AHEAD: Final = re.compile(rb"(?:\d{1,15}|true|false|null|none|nil|yes|no)(?![\w.:/+-])")
-_KNOWN_BEFORE: Final = (b"signed-in ", b"ssh")
-"""In front of a name whose value a rule finds: `Signed-in Token (...)`, `sshpass -p ...`."""
+_SPACED: Final = re.compile(
+    rb"token \(|authorization[ \t,]|sshpass -p|requirepass[ \t]|masterauth[ \t]|password[ \t]++[\"']"
+)
+"""What rules find behind a name and a blank."""
 
 
 @dataclass(slots=True)
@@ -109,7 +118,9 @@ def is_candidate(data: bytes, lowered: bytes, at: int, end: int) -> bool:
         return True
     begin, stop = _name_at(lowered, at, end, max(0, at - _NAME_BYTES))
     if what == "gap" and lowered[begin : begin + 1] != b"-":
-        return lowered[max(0, at - 10) : at].endswith(_KNOWN_BEFORE)
+        return _SPACED.match(lowered, begin) is not None
+    if what == "mark" and lowered.startswith((b'auth" "', b'pass" ', b'word" '), at):
+        return True
     kind = _kind_before(data, lowered, begin, stop)
     if kind is Kind.WEAK or kind is Kind.MANY:
         return what != "assigned" or _PLAIN_AHEAD.match(lowered, follows.end()) is None
@@ -131,6 +142,8 @@ def _name_at(lowered: bytes, begin: int, end: int, floor: int) -> tuple[int, int
                 begin = min(begin + 2, word)  # `%22apikey`: the digits are not of the name
             break
         begin -= 1
+    if lowered[begin - 1 : begin] in {b"[", b";"} and (colour := _COLOUR.match(lowered, begin)):
+        begin = min(colour.end(), word)
     tail = _TAIL.match(lowered, end)
     return begin, tail.end() if tail else end
 
@@ -165,9 +178,8 @@ def _kind_before(text: bytes, lowered: bytes, begin: int, end: int) -> Kind:
     kind = _kind(name)
     if not kind and lowered[begin:end] in {b"key", b"keys"}:
         before = text[max(0, begin - 16) : begin]
-        word = before.rstrip(b" ").rpartition(b" ")[2]
-        if before.endswith(b" ") and word.isalpha():  # `api key: ...`
-            return _kind(word + b"_" + name)
+        if before.endswith(b" ") and (words := before.split()):  # `api key: ...`
+            return _kind(words[-1] + b"_" + name)
     return kind
 
 
@@ -192,7 +204,8 @@ def _assigned(line: _Line, begin: int, at: int, kind: Kind) -> int:
         line.opened = line.opened or Open("block", _indent(line.text), 100)
         return block.end()
     query = _in_query(lowered, begin)
-    value = (_QUERY if query else _BARE).match(lowered, at)
+    encoded = lowered.rfind(b"%3", begin, at) >= 0
+    value = (_ENCODED if encoded else _QUERY if query else _BARE).match(lowered, at)
     if value is None:
         return at
     if not _worth(line, begin, value.span(), kind):
@@ -212,6 +225,8 @@ def _worth(line: _Line, begin: int, span: tuple[int, int], kind: Kind) -> bool:
             return False
         if line.lowered[start - 1 : start] == b" " and _after_word(line.lowered, begin):
             return False
+    if line.lowered[start:end] in _STATES and line.lowered[start - 1 : start] == b" ":
+        return False
     return is_secret_value(kind, line.text[start:end].decode("latin-1"))
 
 

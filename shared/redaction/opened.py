@@ -12,9 +12,7 @@ from typing import Any, Final
 from shared.redaction.rules import PLACEHOLDER
 from shared.secret_names import Kind, is_secret_value
 
-KINDS: Final = frozenset(
-    {"pem", "quote", "nest", "xml", "block", "items", "rest", "bare", "query"}
-)
+KINDS: Final = frozenset({"pem", "quote", "nest", "xml", "block", "items", "rest", "bare", "query"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,8 @@ closes it. A PEM block goes on behind it."""
 
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=]+(?:\\[rn])?[\"',\\]*\s*")
 _BASE64_WORD: Final = re.compile(rb"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/=]{16,}\s*$")
-_ITEM: Final = re.compile(rb"([ \t]*)-[ \t]+")
+_ITEM: Final = re.compile(rb"([ \t]*-[ \t]+)")
+_AROUND: Final = b" \t\r\"'"
 _BARE_REST: Final = re.compile(rb"[^,\"'\]}\s]*+")
 _QUERY_REST: Final = re.compile(rb"[^&#\s\"<>]*+")
 _QUOTES: Final = re.compile(rb"(\\*)([\"'])")
@@ -105,9 +104,9 @@ def _counted(opened: Open, *, whole: bool) -> Open | None:
     return replace(opened, left=opened.left - 1, mid=False) if opened.left > 1 else None
 
 
-def _hidden(text: bytes) -> bytes:
+def _hidden(text: bytes, around: bytes = b" \t\r") -> bytes:
     """`[REDACTED]` between the blanks of a text that has anything else."""
-    inner = text.strip(b" \t\r")
+    inner = text.strip(around)
     if not inner or inner.startswith(PLACEHOLDER):
         return text
     start = text.find(inner)
@@ -152,9 +151,9 @@ def _yaml(opened: Open, line: bytes, after: Open | None) -> tuple[bytes, bytes, 
     item = _ITEM.match(line)
     if item is None or indent < int(opened.arg):
         return b"", line, None
-    head, value = line[: item.end()], line[item.end() :]
-    if is_secret_value(Kind.MANY, value.strip(b" \t\r\"'").decode("latin-1")):
-        return head + _hidden(value), b"", after
+    head, value = line[: item.end(1)], line[item.end(1) :]
+    if is_secret_value(Kind.MANY, value.strip(_AROUND).decode("latin-1")):
+        return head + _hidden(value, _AROUND), b"", after
     return line, b"", after
 
 

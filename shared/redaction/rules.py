@@ -29,7 +29,14 @@ GAP: Final = rb"(?:[ \t]|\x1b\[[0-9;]*m)*+"  # a colour may stand where a blank 
 SEP: Final = rb"(?:\\{0,7}[\"'])?+" + GAP + rb"[=:]" + GAP
 NEW: Final = rb"(?!\[redacted\])"  # what makes every rule idempotent
 _REST: Final = rb"([^\n]*[^\r\n])"  # all of the line but its line end
-SCHEMES: Final = rb"(?:bearer|basic|token|digest|negotiate|apikey|mediabrowser|emby)"
+SCHEMES: Final = rb"(?:bearer|basic|token|negotiate|apikey)"
+_SCHEME: Final = (
+    rb"(?:"
+    + SEP
+    + rb"|\\{0,7}[\"']?+(?:[ \t]*+,[ \t]*+|[ \t]++))(?:\\{0,7}[\"'])?+"
+    + SCHEMES
+    + rb"[ \t]++"
+)
 
 
 def _rule(needs: Iterable[bytes], pattern: bytes, beyond: Beyond = "bare") -> Rule:
@@ -37,6 +44,9 @@ def _rule(needs: Iterable[bytes], pattern: bytes, beyond: Beyond = "bare") -> Ru
 
 
 BEFORE_NAMES: Final = (
+    # gap: user and password of a URL, up to the last @ before the path; also percent-encoded
+    _rule([b"@"], rb"://([^\s/?#\"'<>]+)@"),
+    _rule([b"%40"], rb"%3a%2f%2f((?:[^\s/?#\"'<>&%]|%(?!2f|3f|40))++)%40"),
     # 1 AIOStreams auth
     _rule([b"aiostreams_auth"], rb"aiostreams_auth(?:_permissions)?" + SEP + NEW + _REST, "rest"),
     # 2 WebDAV credential line
@@ -52,14 +62,12 @@ BEFORE_NAMES: Final = (
     ),
     # 5 authorization with `=`, or quoted
     _rule(
+        [b"authorization"],
+        rb"authorization" + _SCHEME + NEW + rb"([^\s\"'\\,\]}]+)",
+    ),
+    _rule(
         [b"auth"],
-        rb"auth(?:orization)?"
-        + SEP
-        + rb"(?:\\{0,7}[\"'])?+"
-        + SCHEMES
-        + rb"[ \t]++"
-        + NEW
-        + rb"([^\s\"'\\,\]}]+)",
+        rb"auth" + _SCHEME + NEW + rb"((?=[a-z_/+-]{0,64}[0-9=])(?!-)[^\s\"'\\,\]}]{6,}+)",
     ),
     # 6 quoted cookie keys
     _rule(
@@ -72,9 +80,6 @@ BEFORE_NAMES: Final = (
         + NEW
         + rb"((?:[^\"'}\\\r\n]|\\++(?![\"'\\]))+)",
     ),
-    # gap: user and password of a URL, up to the last @ before the path; also percent-encoded
-    _rule([b"@"], rb"://([^\s/?#\"'<>]+)@"),
-    _rule([b"%40"], rb"%3a%2f%2f((?:[^\s/?#\"'<>&%]|%(?!2f|3f|40))++)%40"),
     # 7 URL query, for what is a secret in no other place
     _rule([b"code="], rb"[?&]code=" + NEW + rb"([^&#\s\"<>]+)", "query"),
     # gap: a passphrase of several words, where nothing else on the line is a key
@@ -85,8 +90,18 @@ BEFORE_NAMES: Final = (
         + rb"([^\s=:,\"'{}\[\]|>][^\r\n=:\"'{}\[\]]*)(?=\r?$)",
         "rest",
     ),
-    # gap: the password of a command that is known for it
-    _rule([b"sshpass -p"], rb"sshpass -p[ \t]*+[\"']?" + NEW + rb"([^\s\"']+)"),
+    # gap: commands and directives that are known for it, SQL and what Redis is asked
+    _rule(
+        [b"sshpass -p", b"requirepass", b"masterauth"],
+        rb"(?:sshpass -p[ \t]*+|(?:requirepass|masterauth)[\"']?[ \t]++)[\"']?"
+        + NEW
+        + rb"([^\s\"'=:][^\s\"']*)",
+    ),
+    _rule(
+        [b"password"],
+        rb"\bpassword[\"']?[ \t]++([\"'])" + NEW + rb"((?:[^\"'\n]|(?!\1)[\"']|''){4,}+)\1",
+    ),
+    _rule([b'"auth" "'], rb"\"auth\" \"" + NEW + rb"([^\"]+)"),
 )
 
 AFTER_NAMES: Final = (
@@ -101,6 +116,10 @@ AFTER_NAMES: Final = (
     _rule(
         [b"ghp_", b"github_pat_"],
         rb"(?<![a-z0-9])(ghp_[a-z0-9]{20,}+|github_pat_[a-z0-9_]{20,}+)",
+    ),
+    _rule(
+        [b"$apr1$", b"$2a$", b"$2b$", b"$2y$", b"$argon2", b"$6$"],
+        rb"(\$(?:apr1|2[aby]|argon2[id]{1,2}|6)\$[^\s\"',;:\\]{16,})",
     ),
     _rule([b"claim-"], rb"(?<![a-z0-9-])(claim-(?=[a-z_-]*[0-9])[a-z0-9_-]{16,}+)"),
     _rule(
@@ -119,7 +138,7 @@ AFTER_NAMES: Final = (
 )
 
 NAME_NEEDS: Final = (
-    b"pass", b"token", b"secret", b"key", b"auth", b"cookie", b"sess", b"claim", b"cred", b"pwd",
+    b"pass", b"token", b"secret", b"key", b"auth", b"cookie", b"sess", b"claim", b"cred", b"pw",
 )  # fmt: skip
 """One of these is in every name of a secret (shared/secret_names.py; a test compares)."""
 
@@ -128,7 +147,7 @@ RULE_NEEDLES: Final = tuple(
         need
         for rule in (*BEFORE_NAMES, *AFTER_NAMES)
         for need in rule.needs
-        if not any(name in need for name in NAME_NEEDS)
+        if need == b"claim-" or not any(name in need for name in NAME_NEEDS)
     )
 )
 """A line that a rule changes has one of these, or the name of a secret."""

@@ -27,7 +27,7 @@ _PEM: Final = re.compile(rb"-----begin [a-z0-9 ]{0,24}private key(?: block)?----
 _PEM_END: Final = b"-----end"
 _PEM_LINES: Final = 150
 
-_RARE: Final = b"@%_/=-."
+_RARE: Final = b"@%$_/=-."
 # What is looked for is in upper case: digits, of which logs are full, share their low bits with
 # small letters, and Python's search goes by those.
 _NAMES: Final = tuple((need.upper(), need) for need in NAME_NEEDS)
@@ -70,7 +70,9 @@ class Redactor:
         """
         folded = data.upper()
         names = [need for needle, need in _NAMES if needle in folded]
-        rules = tuple([need for rare, needle, need in _RULES if rare in folded and needle in folded])
+        rules = tuple(
+            [need for rare, needle, need in _RULES if rare in folded and needle in folded]
+        )
         if not names and not rules and self._open is None:
             return data
         out: list[bytes] = []
@@ -199,9 +201,7 @@ def _scan_once(line: bytes, chosen: _Chosen, *, whole: bool) -> tuple[bytes, Ope
     return replaced(line, mail_spans(line)) if b"@" in line else line, opened
 
 
-def _by_rules(
-    rules: tuple[Rule, ...], line: bytes, *, whole: bool
-) -> tuple[bytes, Open | None]:
+def _by_rules(rules: tuple[Rule, ...], line: bytes, *, whole: bool) -> tuple[bytes, Open | None]:
     opened: Open | None = None
     lowered = line.lower()
     for rule in rules:
