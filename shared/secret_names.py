@@ -50,7 +50,8 @@ _WEAK: Final = frozenset(
 )  # fmt: skip
 _GLUED: Final = re.compile(
     r"(?:rc|db|user|smtp|mysql|pg|postgres|sql|redis|ftp|http|basic|proxy|ssh|ldap|imap|mail|admin"
-    r"|root|web|dav|webdav|php|j|asp|plex|torrent|set|require|master)(pass|pwd|pw|auth|cookie|sessid|sessionid|claim)"
+    r"|root|web|dav|webdav|php|j|asp|plex|torrent|set|require|master)"
+    r"(pass|pwd|pw|auth|cookie|sessid|sessionid|claim)"
 )
 """A weak name at the end of a word; `compass`, `bypass` and `oauth` are words of their own."""
 
@@ -64,10 +65,12 @@ _PROPERTIES: Final = frozenset(
     {
         "age", "alg", "algo", "algorithm", "allowed", "at", "audience", "bits", "bytes", "cache",
         "change", "changed", "changes", "check", "class", "configured", "count", "created",
-        "date", "dir", "directory", "disabled", "domain", "enabled", "encoding", "encryption", "endpoint", "env",
+        "date", "dir", "directory", "disabled", "domain", "enabled", "encoding", "encryption",
+        "endpoint", "env",
         "error", "errors", "exists", "expiration", "expire", "expired", "expires", "expiry",
         "failed", "field", "file", "filename", "files", "folder", "format", "handler", "header",
-        "hint", "history", "host", "id", "ids", "in", "index", "interval", "issuer", "iterations", "kind",
+        "hint", "history", "host", "id", "ids", "in", "index", "interval", "issuer", "iterations",
+        "kind",
         "label", "left", "len", "length", "level", "lifetime", "limit", "limits", "location",
         "manager", "max", "message", "method", "methods", "min", "missing", "mode", "name", "names",
         "note", "ok", "option", "options", "param", "parameter", "path", "paths", "per", "period",

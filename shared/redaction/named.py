@@ -41,8 +41,8 @@ _OPENER: Final = re.compile(rb"(?:\[\][\w.]{1,32}|map\[\w{1,16}\][\w.]{1,32}|&)?
 _EOL: Final = re.compile(rb"[ \t\r]*+$")
 _BLOCK: Final = re.compile(rb"[|>][+-]?[ \t\r]*$")
 _BARE: Final = re.compile(
-    rb"(?:[^,\"'\]}\s;&\\<]++|;(?! ?[a-z_. -]{1,40}=|[\"']|$)|&(?![\w.%\[\]-]{1,64}=|quot;)|\\++(?![\"'])"
-    rb"|<(?!/))++"
+    rb"(?:[^,\"'\]}\s;&\\<]++|;(?! ?[a-z_. -]{1,40}=|[\"']|$)|&(?![\w.%\[\]-]{1,64}=|quot;)"
+    rb"|\\++(?![\"'])|<(?!/))++"
 )
 _QUERY: Final = re.compile(
     rb"(?:[^&#\s\"<>'\\%.:,)]++|[.:,)](?!\s|$)|%(?!26|22)|'(?![\s,;)\]}]|$)|\\(?!u0026|[\"'nrt]))++"
@@ -76,7 +76,8 @@ _FOLLOWS: Final = re.compile(
 )
 _PLAIN_AHEAD: Final = re.compile(rb"(?:\d{1,15}|true|false|null|none|nil|yes|no)(?![\w.:/+-])")
 _SPACED: Final = re.compile(
-    rb"token \(|authorization[ \t,]|sshpass -p|requirepass[ \t]|masterauth[ \t]|password[ \t]++[\"']"
+    rb"token \(|authorization[ \t,]|sshpass -p|requirepass[ \t]|masterauth[ \t]"
+    rb"|password[ \t]++[\"']"
 )
 """What rules find behind a name and a blank."""
 
@@ -286,8 +287,7 @@ def _element(line: _Line, begin: int, end: int) -> int:
     if not kind or tag is None or _DONE.match(line.lowered, tag.end()):
         return end
     value = _TAG_TEXT.match(line.lowered, tag.end())
-    assert value is not None  # it matches nothing, too
-    start, stop = value.span()
+    start, stop = value.span() if value else (tag.end(), tag.end())
     if line.lowered.startswith((b"</", b"&lt;/", b"]]>"), stop):
         if _worth(line, start, (start, stop), kind):
             line.spans.append((start, stop))

@@ -124,7 +124,8 @@ AFTER_NAMES: Final = (
     _rule([b"claim-"], rb"(?<![a-z0-9-])(claim-(?=[a-z_-]*[0-9])[a-z0-9_-]{16,}+)"),
     _rule(
         [b"hooks"],
-        rb"hooks(?:/[0-9]{6,24}|\.slack\.com/services/t[a-z0-9]{6,14}/b[a-z0-9]{6,14})/([a-z0-9_-]{16,})",
+        rb"hooks(?:/[0-9]{6,24}|\.slack\.com/services/t[a-z0-9]{6,14}/b[a-z0-9]{6,14})"
+        rb"/([a-z0-9_-]{16,})",
     ),
     # 9 Plex account, 10 sign-in, 11 server id, 12 device path, 13 response id
     _rule([b"myplex"], rb"myplex: username is " + NEW + rb"([^,\r\n]+)", "rest"),

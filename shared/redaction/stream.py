@@ -98,8 +98,8 @@ class Redactor:
         """
         low = max(0, limit - REACH)
         places = [match.start() for match in _CUTS.finditer(line, low + 1, limit)]
-        steps = range(limit - 128, low, -512)
-        for at in (limit, *places[: -_TRIES - 1 : -1], *steps):
+        tries: list[int] = [limit, *places[: -_TRIES - 1 : -1], *range(limit - 128, low, -512)]
+        for at in tries:
             before, after = line[max(0, at - REACH) : at], line[at : at + REACH]
             if redact(before) + redact(after) == redact(before + after):
                 return at

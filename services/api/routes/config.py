@@ -14,7 +14,7 @@ from services.api.config_changes import Changed, parse_if_match
 from services.api.config_sources import sources_of
 from services.api.configuration import Published, without_mail_secrets
 from services.api.deps import ConfigChangesDep, ConfigDep
-from services.api.masking import MaskDep, masked
+from services.api.masking import ShowDep
 from services.api.schemas import Onboarding, Problem
 from services.api.strictjson import StrictJsonRoute
 from shared.config.trees import deep_merge, etag_of, same
@@ -46,7 +46,7 @@ CHANGE_FAILURES: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def read_config(
     config: ConfigDep,
-    mask: MaskDep,
+    show: ShowDep,
     process_name: str | None = None,
     sources: Annotated[
         bool, Query(description="Say where values come from that are not in the file")
@@ -64,10 +64,10 @@ async def read_config(
         if service is None:
             raise HTTPException(404, "Service not found")
         tree, path = service.block, service.path
-        tag = etag_of(masked(tree) if mask else tree)
+        tag = etag_of(show(tree))
     else:
         tree = without_mail_secrets(tree)
-    shown = masked(tree) if mask else tree
+    shown = show(tree)
     headers = {"x-config-version": published.version, "etag": f'"{tag}"'}
     if sources:
         return Json({"config": shown, **sources_of(published, path)}, headers=headers)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from services.api.answers import Json
 from services.api.deps import BridgeDep, ConfigDep, KeysDep, RedisDep
 from services.api.graph.answer import SCOPES, Question, find_target, graph_answer
-from services.api.masking import MaskDep
+from services.api.masking import ShowDep
 from services.api.readiness import readiness
 from services.api.routes.process_list import process_entry
 from services.api.schemas import Problem, StartupStatus
@@ -42,7 +42,7 @@ async def startup_status(redis: RedisDep, keys: KeysDep, bridge: BridgeDep) -> R
 async def dependency_graph(
     config: ConfigDep,
     bridge: BridgeDep,
-    mask: MaskDep,
+    show: ShowDep,
     process_name: str,
     scope: Annotated[str, Query(description="runtime, or all: also who can do without")] = SCOPES[
         0
@@ -58,7 +58,7 @@ async def dependency_graph(
     target = find_target(published.services, wanted)
     if target is None:
         raise UnknownServiceError(wanted, nearest(published.by_name, wanted))
-    entries = [process_entry(service, states, mask=mask) for service in published.services]
+    entries = [process_entry(service, states, show=show) for service in published.services]
     processes = [{k: v for k, v in e.items() if k not in _UPDATES} for e in entries]
     question = Question(published.effective, published.services, states, target, scope)
     answer = graph_answer(question) | {"processes": processes}
