@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
-from shared.redaction.opened import Open, masked_items, quoted_end
+from shared.redaction.opened import BARE, QUERY, Open, masked_items, quoted_end
 from shared.redaction.rules import GAP, NAME_NEEDS, SCHEMES
 from shared.secret_names import Kind, is_secret_value, kind_of
 
@@ -40,13 +40,6 @@ _QUOTE: Final = re.compile(rb"(\\{0,15})([\"'])")
 _OPENER: Final = re.compile(rb"(?:\[\][\w.]{1,32}|map\[\w{1,16}\][\w.]{1,32}|&)?([\[{])")
 _EOL: Final = re.compile(rb"[ \t\r]*+$")
 _BLOCK: Final = re.compile(rb"[|>][+-]?[ \t\r]*$")
-_BARE: Final = re.compile(
-    rb"(?:[^,\"'\]}\s;&\\<]++|;(?! ?[a-z_. -]{1,40}=|[\"']|$)|&(?![\w.%\[\]-]{1,64}=|quot;)"
-    rb"|\\++(?![\"'])|<(?!/))++"
-)
-_QUERY: Final = re.compile(
-    rb"(?:[^&#\s\"<>'\\%.:,)]++|[.:,)](?!\s|$)|%(?!26|22)|'(?![\s,;)\]}]|$)|\\(?!u0026|[\"'nrt]))++"
-)
 _ENCODED: Final = re.compile(rb"(?:[^&#\s\"<>'\\%]++|%(?!2[26c]|[57]d))++")
 _FLAG_GAP: Final = re.compile(rb"(?:\\{0,7}[\"'][ \t]*+,?[ \t]*+|,?[ \t]++)(?![-\s])")
 _PROSE: Final = frozenset(
@@ -74,6 +67,7 @@ _FOLLOWS: Final = re.compile(
     + _SEP.pattern
     + rb")|(?P<mark>[>&\"'\\])|(?P<gap>[ \t,]))"
 )
+_BLANKS: Final = frozenset({b" ", b"\t", b"\n", b""})
 _PLAIN_AHEAD: Final = re.compile(rb"(?:\d{1,15}|true|false|null|none|nil|yes|no)(?![\w.:/+-])")
 _SPACED: Final = re.compile(
     rb"token \(|authorization[ \t,]|sshpass -p|requirepass[ \t]|masterauth[ \t]"
@@ -117,6 +111,8 @@ def is_candidate(data: bytes, lowered: bytes, at: int, end: int) -> bool:
     what = follows.lastgroup
     if what == "pem":
         return True
+    if what == "gap" and lowered[at - 1 : at] in _BLANKS:  # a word of prose, mostly
+        return _SPACED.match(lowered, at) is not None
     begin, stop = _name_at(lowered, at, end, max(0, at - _NAME_BYTES))
     if what == "gap" and lowered[begin : begin + 1] != b"-":
         return _SPACED.match(lowered, begin) is not None
@@ -206,14 +202,14 @@ def _assigned(line: _Line, begin: int, at: int, kind: Kind) -> int:
         return block.end()
     query = _in_query(lowered, begin)
     encoded = lowered.rfind(b"%3", begin, at) >= 0
-    value = (_ENCODED if encoded else _QUERY if query else _BARE).match(lowered, at)
+    value = (_ENCODED if encoded else QUERY if query else BARE).match(lowered, at)
     if value is None:
         return at
     if not _worth(line, begin, value.span(), kind):
         return at
     line.spans.append(value.span())
     if not line.whole and value.end() == len(lowered):
-        line.opened = line.opened or Open("query" if query else "bare", "", 0)
+        line.opened = line.opened or Open("query" if query or encoded else "bare", "", 0)
     return value.end()
 
 
@@ -266,7 +262,7 @@ def _structure(line: _Line, opener: re.Match[bytes], kind: Kind) -> int:
     at = opener.start(1)
     if kind is Kind.WEAK and opener[1] == b"{":
         return opener.end()  # the names inside decide
-    spans, end, stack = masked_items(line.text, at, "", kind)
+    spans, end, stack = masked_items(line.text, at, "", kind, whole=line.whole)
     line.spans += spans
     if stack and (not line.whole or line.text[:end].rstrip().endswith((b"[", b"{", b","))):
         line.opened = line.opened or Open("nest", f"{kind.value}{stack}", 500)
@@ -291,6 +287,9 @@ def _element(line: _Line, begin: int, end: int) -> int:
     if line.lowered.startswith((b"</", b"&lt;/", b"]]>"), stop):
         if _worth(line, start, (start, stop), kind):
             line.spans.append((start, stop))
+    elif not line.whole and stop == len(line.lowered) and stop > start:
+        line.spans.append((start, stop))
+        line.opened = line.opened or Open("xml", "", 20)
     elif _EOL.match(line.lowered, start) and line.text[:begin].strip() == b"<":
         line.opened = line.opened or Open("xml", "", 20)
     return stop if line.spans and line.spans[-1] == (start, stop) else tag.end()
@@ -306,7 +305,7 @@ def _flag(line: _Line, begin: int, end: int) -> int:
         return end
     if quote := _QUOTE.match(line.lowered, gap.end()):
         return _quoted(line, quote, kind)
-    value = _BARE.match(line.lowered, gap.end())
+    value = BARE.match(line.lowered, gap.end())
     if value is None or value[0] in _PROSE or not _worth(line, begin, value.span(), kind):
         return end
     line.spans.append(value.span())

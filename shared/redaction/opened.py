@@ -12,15 +12,13 @@ from typing import Any, Final
 from shared.redaction.rules import PLACEHOLDER
 from shared.secret_names import Kind, is_secret_value
 
-KINDS: Final = frozenset({"pem", "quote", "nest", "xml", "block", "items", "rest", "bare", "query"})
-
 
 @dataclass(frozen=True, slots=True)
 class Open:
     """A secret that is not at its end.
 
     Args:
-        kind: its form; `rest`, `bare` and `query` end with their line at the latest.
+        kind: its form; `rest`, `bare`, `query` and `word` end with their line at the latest.
         arg: column of a PEM block, indentation of YAML, backslashes and mark of a quote, or the
             kind of the name and the brackets that are open.
         left: lines that it may still take: whoever forgets to close a quote does not lose a log.
@@ -42,13 +40,17 @@ def open_from_json(tree: Any) -> Open | None:
     if not isinstance(tree, list) or [type(x) for x in tree] not in _FORMS:
         return None
     found = Open(*tree)
-    if found.kind not in KINDS or isinstance(found.arg, int) != (found.kind in _NUMBERED):
-        return None
-    return found
+    form = _ARGS.get(found.kind)
+    return found if form is not None and form.fullmatch(f"{found.arg!r}") else None
 
 
 _FORMS: Final = [[str, kind, int, bool] for kind in (int, str)]
-_NUMBERED: Final = frozenset({"pem", "block", "items"})
+_ARGS: Final = {
+    **{kind: re.compile(r"\d{1,9}") for kind in ("pem", "block", "items")},
+    **{kind: re.compile("''") for kind in ("xml", "rest", "bare", "query", "word")},
+    "quote": re.compile(r"""(['"])\d{1,2}(?:"|\\?')\1"""),
+    "nest": re.compile(r"""(['"])[1-3][\[{]{1,64}(?:\d{1,2}(?:"|\\?'))?\1"""),
+}
 
 _RECORD: Final = re.compile(
     rb"(?:\x1b\[[0-9;]*m)*[\[(<]?(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d[-/.:]\d\d[-/.:]\d{2,4}"
@@ -63,8 +65,15 @@ _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=]+(?:\\[rn])?[\"',\\]*\s*")
 _BASE64_WORD: Final = re.compile(rb"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/=]{16,}\s*$")
 _ITEM: Final = re.compile(rb"([ \t]*-[ \t]+)")
 _AROUND: Final = b" \t\r\"'"
-_BARE_REST: Final = re.compile(rb"[^,\"'\]}\s]*+")
-_QUERY_REST: Final = re.compile(rb"[^&#\s\"<>]*+")
+BARE: Final = re.compile(
+    rb"(?:[^,\"'\]}\s;&\\<]++|;(?! ?[a-z_. -]{1,40}=|[\"'\r]|$)|&(?![\w.%\[\]-]{1,64}=|quot;)"
+    rb"|\\++(?![\"'])|<(?!/))++"
+)
+QUERY: Final = re.compile(
+    rb"(?:[^&#\s\"<>'\\%.:,)]++|[.:,)](?!\s|$)|%(?!26|22)|'(?![\s,;)\]}]|$)|\\(?!u0026|[\"'nrt]))++"
+)
+"""Values without quotes, in lower case: up to what cannot belong to them."""
+_BEYOND: Final = {"bare": BARE, "query": QUERY, "word": re.compile(rb"[\w.~+/=$-]*+")}
 _QUOTES: Final = re.compile(rb"(\\*)([\"'])")
 
 
@@ -74,7 +83,7 @@ def go_on(opened: Open, line: bytes, *, whole: bool) -> tuple[bytes, bytes, Open
     Returns what is shown of the part that belongs to the secret, the rest of the line, which is
     to be redacted as any other, and what is open behind it.
     """
-    if opened.kind in {"rest", "bare", "query"}:
+    if opened.kind in {"rest", "bare", "query", "word"}:
         return _same_line(opened, line, whole=whole)
     if opened.kind == "pem":
         return _pem(opened, line, whole=whole)
@@ -82,12 +91,11 @@ def go_on(opened: Open, line: bytes, *, whole: bool) -> tuple[bytes, bytes, Open
         return b"", line, None
     after = _counted(opened, whole=whole)
     if opened.kind == "quote":
-        slashes, mark = int(str(opened.arg)[:-1]), str(opened.arg)[-1:].encode()
-        end, closed = quoted_end(line, 0, slashes, mark)
+        end, closed = quoted_end(line, 0, *_mark(str(opened.arg)))
         return _hidden(line[:end]), line[end:], None if closed else after
     if opened.kind == "nest":
         spans, end, stack = masked_items(
-            line, 0, str(opened.arg)[1:], Kind(int(str(opened.arg)[0]))
+            line, 0, str(opened.arg)[1:], Kind(int(str(opened.arg)[0])), whole=whole
         )
         shown = _shown(line[:end], spans)
         still = after and replace(after, arg=f"{str(opened.arg)[0]}{stack}")
@@ -123,8 +131,7 @@ def _shown(text: bytes, spans: list[tuple[int, int]]) -> bytes:
 def _same_line(opened: Open, line: bytes, *, whole: bool) -> tuple[bytes, bytes, Open | None]:
     if opened.kind == "rest":
         return _hidden(line), b"", None if whole else opened
-    pattern = _BARE_REST if opened.kind == "bare" else _QUERY_REST
-    found = pattern.match(line)
+    found = _BEYOND[opened.kind].match(line.lower())
     end = found.end() if found else 0
     return _hidden(line[:end]), line[end:], opened if end == len(line) and not whole else None
 
@@ -187,14 +194,24 @@ _TOKEN: Final = re.compile(
 
 
 def masked_items(
-    text: bytes, at: int, open_before: str, kind: Kind
+    text: bytes, at: int, open_before: str, kind: Kind, *, whole: bool
 ) -> tuple[list[tuple[int, int]], int, str]:
     """The values of an array or object, from `at` on: spans, where it ends, brackets still open.
 
-    `open_before`: brackets that were open before.
+    Args:
+        open_before: brackets that were open before, and the quote (its backslashes, its mark) in
+            which a part of a line ended.
+        whole: the line ends here, and with it a text in quotes.
     """
     spans: list[tuple[int, int]] = []
-    stack = list(open_before)
+    brackets = open_before.rstrip("0123456789\"'")
+    stack, quote = list(brackets), open_before[len(brackets) :]
+    if quote:
+        end, closed = quoted_end(text, at, *_mark(quote))
+        spans += [(at, end)] if end > at else []
+        if not closed:
+            return spans, end, brackets if whole else open_before
+        at, quote = end + int(quote[:-1]) + 1, ""
     while token := _TOKEN.match(text, at):
         what, at = token.lastgroup, token.end()
         if what == "open":
@@ -203,12 +220,18 @@ def masked_items(
             del stack[-1:]
         elif what in {"quote", "bare"}:
             start, end, at = _scalar(text, token)
+            if what == "quote" and end == at:
+                quote = f"{len(token[0]) - 1}{token[0][-1:].decode()}"
             named = stack[-1:] == ["{"] and _COLON.match(text, at)
             if not named and _is_one(kind, text[start:end]):
                 spans.append((start, end))
         if not stack:
             break
-    return spans, at, "".join(stack[-64:])
+    return spans, at, "".join(stack[-64:]) + ("" if whole or not stack else quote)
+
+
+def _mark(quote: str) -> tuple[int, bytes]:
+    return int(quote[:-1]), quote[-1:].encode()
 
 
 def _scalar(text: bytes, token: re.Match[bytes]) -> tuple[int, int, int]:

@@ -12,8 +12,9 @@ from typing import Final, Literal
 
 PLACEHOLDER: Final = b"[REDACTED]"
 
-Beyond = Literal["", "rest", "bare", "query"]
-"""How a value goes on when its line was cut inside it (see opened.py)."""
+Beyond = Literal["", "rest", "bare", "query", "word", "end"]
+"""How a value goes on when its line was cut inside it (see opened.py). `end`: the rule is about
+the end of a line, so it says nothing of a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ BEFORE_NAMES: Final = (
         rb"pass(?:word|wd|phrase):[ \t]++"
         + NEW
         + rb"([^\s=:,\"'{}\[\]|>][^\r\n=:\"'{}\[\]]*)(?=\r?$)",
-        "rest",
+        "end",
     ),
     # gap: commands and directives that are known for it, SQL and what Redis is asked
     _rule(
@@ -110,32 +111,39 @@ AFTER_NAMES: Final = (
         [b"bearer"],
         rb"bearer[ \t]++(?!(?:tokens?|auth[a-z]*|scheme|realm|header|credentials?|errors?)\b)"
         rb"([a-z0-9._~+/=-]{6,})",
+        "word",
     ),
-    _rule([b".eyj"], rb"(?<![a-z0-9_-])(eyj[a-z0-9_-]{5,}+\.eyj[a-z0-9_-]{2,}+\.[a-z0-9_-]*+)"),
-    _rule([b"dumb_"], rb"(?<![a-z0-9_-])(dumb_[a-z0-9_-]{40,}+)"),
+    _rule(
+        [b".eyj"], rb"(?<![a-z0-9_-])(eyj[a-z0-9_-]{5,}+\.eyj[a-z0-9_-]{2,}+\.[a-z0-9_-]*+)", "word"
+    ),
+    _rule([b"dumb_"], rb"(?<![a-z0-9_-])(dumb_[a-z0-9_-]{40,}+)", "word"),
     _rule(
         [b"ghp_", b"github_pat_"],
         rb"(?<![a-z0-9])(ghp_[a-z0-9]{20,}+|github_pat_[a-z0-9_]{20,}+)",
+        "word",
     ),
     _rule(
         [b"$apr1$", b"$2a$", b"$2b$", b"$2y$", b"$argon2", b"$6$"],
         rb"(\$(?:apr1|2[aby]|argon2[id]{1,2}|6)\$[^\s\"',;:\\]{16,})",
+        "word",
     ),
-    _rule([b"claim-"], rb"(?<![a-z0-9-])(claim-(?=[a-z_-]*[0-9])[a-z0-9_-]{16,}+)"),
+    _rule([b"claim-"], rb"(?<![a-z0-9-])(claim-(?=[a-z_-]*[0-9])[a-z0-9_-]{16,}+)", "word"),
     _rule(
         [b"hooks"],
         rb"hooks(?:/[0-9]{6,24}|\.slack\.com/services/t[a-z0-9]{6,14}/b[a-z0-9]{6,14})"
         rb"/([a-z0-9_-]{16,})",
+        "word",
     ),
     # 9 Plex account, 10 sign-in, 11 server id, 12 device path, 13 response id
-    _rule([b"myplex"], rb"myplex: username is " + NEW + rb"([^,\r\n]+)", "rest"),
-    _rule([b"token"], rb"signed-in token \(" + NEW + rb"([^)\r\n]+)", "rest"),
+    _rule([b"myplex"], rb"myplex: username is " + NEW + rb"([^,\r\n]+)", ""),
+    _rule([b"token"], rb"signed-in token \(" + NEW + rb"([^)\r\n]+)", ""),
     _rule(
         [b"serveruuid", b"machineidentifier"],
         rb"(?:--serveruuid|machineidentifier)=([0-9a-f-]{16,})",
+        "word",
     ),
-    _rule([b"/devices/", b"/api/servers/"], rb"/(?:devices|api/servers)/([0-9a-f]{32,})"),
-    _rule([b"myplex"], rb"myplex: got response for ([0-9a-f]{32,})"),
+    _rule([b"/devices/", b"/api/servers/"], rb"/(?:devices|api/servers)/([0-9a-f]{32,})", "word"),
+    _rule([b"myplex"], rb"myplex: got response for ([0-9a-f]{32,})", "word"),
 )
 
 NAME_NEEDS: Final = (

@@ -205,6 +205,8 @@ def _by_rules(rules: tuple[Rule, ...], line: bytes, *, whole: bool) -> tuple[byt
     opened: Open | None = None
     lowered = line.lower()
     for rule in rules:
+        if not whole and rule.beyond == "end":
+            continue
         for need in rule.needs:
             if need in lowered:
                 break
