@@ -228,7 +228,10 @@ def _worth(line: _Line, begin: int, span: tuple[int, int], kind: Kind) -> bool:
 
 
 def _after_word(lowered: bytes, begin: int) -> bool:
-    return lowered[begin - 1 : begin] == b" " and lowered[begin - 2 : begin - 1].isalpha()
+    if lowered[begin - 1 : begin] != b" ":
+        return False
+    # What was redacted there before counts as a word, too: a second pass must see the same.
+    return lowered[begin - 2 : begin - 1].isalnum() or lowered[begin - 2 : begin - 1] == b"]"
 
 
 def _in_query(lowered: bytes, begin: int) -> bool:

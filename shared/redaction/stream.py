@@ -25,6 +25,8 @@ _CUTS: Final = re.compile(rb"[\s,;&]")
 _TRIES: Final = 24
 _PEM: Final = re.compile(rb"-----begin [a-z0-9 ]{0,24}private key(?: block)?-----")
 _PEM_END: Final = b"-----end"
+_ROUNDS: Final = 32
+"""Two or three are enough for any line that was seen; a hostile one shall not take for ever."""
 _PEM_LINES: Final = 150
 
 _RARE: Final = b"@%$_/=-."
@@ -179,12 +181,13 @@ def _scan(line: bytes, chosen: _Chosen, *, whole: bool) -> tuple[bytes, Open | N
     stood in the way of an early one. Each round that changes something leaves less to change.
     """
     opened: Open | None = None
-    while True:
+    for _ in range(_ROUNDS):
         changed, found = _scan_once(line, chosen, whole=whole)
         opened = opened or found
         if changed == line:
-            return line, opened
+            break
         line = changed
+    return line, opened
 
 
 def _scan_once(line: bytes, chosen: _Chosen, *, whole: bool) -> tuple[bytes, Open | None]:
