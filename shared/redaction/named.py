@@ -309,7 +309,9 @@ def _flag(line: _Line, begin: int, end: int) -> int:
     if quote := _QUOTE.match(line.lowered, gap.end()):
         return _quoted(line, quote, kind)
     value = BARE.match(line.lowered, gap.end())
-    if value is None or value[0] in _PROSE or not _worth(line, begin, value.span(), kind):
+    if value is None or value[0] in _PROSE:
+        return end
+    if not is_secret_value(kind, line.text[value.start() : value.end()].decode("latin-1")):
         return end
     line.spans.append(value.span())
     return value.end()
