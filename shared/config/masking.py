@@ -52,7 +52,7 @@ def masked_below(path: Iterable[str], value: Any) -> Any:
 
 def without_env(tree: Any) -> Any:
     """A copy in which every value of an `env` is `***`, whatever its name: an environment is how
-    programs are given secrets, and what it holds is nobody's business but an administrator's."""
+    programs are given secrets, so only administrators see what it holds."""
     if isinstance(tree, dict):
         return {
             key: _hidden(value) if str(key).lower() == "env" else without_env(value)

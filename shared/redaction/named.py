@@ -27,9 +27,9 @@ _HEX: Final = re.compile(rb"[0-9a-f]{2}")
 _COLOUR: Final = re.compile(rb"\d{1,3}m")
 
 _SEP: Final = re.compile(
-    rb"(?:\[\d{1,3}\])?+(?:\\{0,7}[\"']|%22|&quot;)?+\]?+"
+    rb"(?:\[\d{1,3}\])?+(?:\\{0,7}[\"']|%(?:25)?22|&quot;|\\u0022)?+\]?+"
     + GAP
-    + rb"(?:={1,3}+>?(?!~)|:=|:(?!:|//)|%3[ad](?:%22)?)"
+    + rb"(?:={1,3}+>?(?!~)|:=|:(?::(?=[ \t]))?+(?!:|//)|%(?:25)?3[ad](?:%(?:25)?22)?)"
     + GAP
 )
 _TAG_END: Final = re.compile(rb"(?:[ \t][^<>\n]{0,200})?(?:>|&gt;)[ \t]*+(?:<!\[cdata\[)?")
@@ -37,10 +37,13 @@ _TAG_TEXT: Final = re.compile(rb"[^<&\]\n]*+(?:(?:&(?!lt;)|\](?!\]>))[^<&\]\n]*+
 _DONE: Final = re.compile(rb"\\{0,7}[\"']?(?:" + SCHEMES + rb"[ \t]++)?\[redacted\]")
 _TYPED: Final = re.compile(rb"(?:\([\w.]{1,24}\) ?|[\w.]{1,32}\(|[bur]{1,2}|\$)(?=\\{0,7}[\"'])")
 _QUOTE: Final = re.compile(rb"(\\{0,15})([\"'])")
-_OPENER: Final = re.compile(rb"(?:\[\][\w.]{1,32}|map\[\w{1,16}\][\w.]{1,32}|&)?([\[{])")
+_OPENER: Final = re.compile(
+    rb"(?:\[\][\w.]{1,32}|map\[\w{1,16}\][\w.]{1,32}|&)?([\[{]|\((?=[bu]?[\"']))"
+)
 _EOL: Final = re.compile(rb"[ \t\r]*+$")
 _BLOCK: Final = re.compile(rb"[|>][+-]?[ \t\r]*$")
-_ENCODED: Final = re.compile(rb"(?:[^&#\s\"<>'\\%]++|%(?!2[26c]|[57]d))++")
+_ENCODED: Final = re.compile(rb"(?:[^&#\s\"<>'\\%]++|%(?!(?:25)?(?:2[26c]|[57]d)))++")
+_ASSIGNS_ENCODED: Final = re.compile(rb"%(?:25)?3[ad]")
 _FLAG_GAP: Final = re.compile(rb"(?:\\{0,7}[\"'][ \t]*+,?[ \t]*+|,?[ \t]++)(?![-\s])")
 _PROSE: Final = frozenset(
     b"a and argument as before flag for from if in instead is must not of on option or string text"
@@ -52,6 +55,12 @@ _PAIR_BEFORE: Final = re.compile(
 _PAIR_AFTER: Final = re.compile(
     rb"\\{0,7}[\"'][^{}<>\n]{0,256}?\bvalue(?:\\{0,7}[\"'])?\s*+[:=]\s*+"
 )
+_TUPLE: Final = re.compile(rb"[\"'],[ \t]*+(?=b?([\"'])[^\"'\n]*+\1[)\]])")
+_TUPLE_BEFORE: Final = re.compile(rb"([(\[])b?[\"']$")
+"""`('X-Api-Key', '...')`: how servers and clients show their headers."""
+_ATTRIBUTE: Final = re.compile(rb"[ \t][^<>\n]{0,128}?\bvalue=")
+_ESCAPED_QUOTE: Final = b"\\u0022"
+"""A quote in JSON inside JSON, as .NET writes it."""
 _PLAIN_WORDS: Final = re.compile(rb"[a-z][a-z _-]*")
 _STATES: Final = frozenset(
     b"empty expired invalid missing required rejected revoked unset unknown valid".split()
@@ -71,7 +80,7 @@ _BLANKS: Final = frozenset({b" ", b"\t", b"\n", b""})
 _PLAIN_AHEAD: Final = re.compile(rb"(?:\d{1,15}|true|false|null|none|nil|yes|no)(?![\w.:/+-])")
 _SPACED: Final = re.compile(
     rb"token \(|authorization[ \t,]|sshpass -p|requirepass[ \t]|masterauth[ \t]"
-    rb"|password[ \t]++[\"']"
+    rb"|password[ \t]++[\"']|(?:pass(?:word|wd)|token|secret|key)[ \t]++(?:is|for)[ \t:]"
 )
 """What rules find behind a name and a blank."""
 
@@ -114,7 +123,7 @@ def is_candidate(data: bytes, lowered: bytes, at: int, end: int) -> bool:
     if what == "gap" and lowered[at - 1 : at] in _BLANKS:  # a word of prose, mostly
         return _SPACED.match(lowered, at) is not None
     begin, stop = _name_at(lowered, at, end, max(0, at - _NAME_BYTES))
-    if what == "gap" and lowered[begin : begin + 1] != b"-":
+    if what == "gap" and lowered[begin : begin + 1] != b"-" and not _in_tag(lowered, begin):
         return _SPACED.match(lowered, begin) is not None
     if what == "mark" and lowered.startswith((b'auth" "', b'pass" ', b'word" '), at):
         return True
@@ -167,6 +176,11 @@ def _value_of(line: _Line, begin: int, end: int) -> int:
         kind, after = _kind(line.text[begin:end]), _PAIR_AFTER.match(lowered, end)
         if kind and after is not None:
             return _assigned(line, begin, after.end(), kind)
+    if follows in {b'"', b"'"} and (after := _TUPLE.match(lowered, end)):
+        before = _TUPLE_BEFORE.search(lowered[max(0, begin - 3) : begin])
+        if before is not None and (before[1] == b"(" or b"-" in lowered[begin:end]):
+            kind = _kind(line.text[begin:end])
+            return _assigned(line, begin, after.end(), kind) if kind else end
     return end
 
 
@@ -191,6 +205,8 @@ def _assigned(line: _Line, begin: int, at: int, kind: Kind) -> int:
         at = typed.end()
     if quote := _QUOTE.match(lowered, at):
         return _quoted(line, quote, kind)
+    if lowered.startswith(_ESCAPED_QUOTE, at):
+        return _in_escaped_quotes(line, at + len(_ESCAPED_QUOTE), kind)
     if opener := _OPENER.match(lowered, at):
         return _structure(line, opener, kind)
     if kind is not Kind.WEAK and _EOL.match(lowered, at):
@@ -201,7 +217,7 @@ def _assigned(line: _Line, begin: int, at: int, kind: Kind) -> int:
         line.opened = line.opened or Open("block", _indent(line.text), 100)
         return block.end()
     query = _in_query(lowered, begin)
-    encoded = lowered.rfind(b"%3", begin, at) >= 0
+    encoded = lowered.find(b"%", begin, at) >= 0 and _ASSIGNS_ENCODED.search(lowered, begin, at)
     value = (_ENCODED if encoded else QUERY if query else BARE).match(lowered, at)
     if value is None:
         return at
@@ -260,6 +276,15 @@ def _quoted(line: _Line, quote: re.Match[bytes], kind: Kind) -> int:
     return end
 
 
+def _in_escaped_quotes(line: _Line, start: int, kind: Kind) -> int:
+    end = line.lowered.find(_ESCAPED_QUOTE, start)
+    end = len(line.lowered.rstrip(b"\r")) if end < 0 else end
+    done = line.lowered.startswith(b"[redacted]", start)
+    if end > start and not done and _worth(line, start, (start, end), kind):
+        line.spans.append((start, end))
+    return end
+
+
 def _structure(line: _Line, opener: re.Match[bytes], kind: Kind) -> int:
     """An array or object under a secret's name: its names stay, its values do not."""
     at = opener.start(1)
@@ -283,6 +308,8 @@ def _in_tag(lowered: bytes, begin: int) -> bool:
 
 def _element(line: _Line, begin: int, end: int) -> int:
     kind, tag = _kind(line.text[begin:end]), _TAG_END.match(line.lowered, end)
+    if kind and (attribute := _ATTRIBUTE.match(line.lowered, end)):
+        return _assigned(line, begin, attribute.end(), kind)
     if not kind or tag is None or _DONE.match(line.lowered, tag.end()):
         return end
     value = _TAG_TEXT.match(line.lowered, tag.end())

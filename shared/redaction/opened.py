@@ -21,7 +21,7 @@ class Open:
         kind: its form; `rest`, `bare`, `query` and `word` end with their line at the latest.
         arg: column of a PEM block, indentation of YAML, backslashes and mark of a quote, or the
             kind of the name and the brackets that are open.
-        left: lines that it may still take: whoever forgets to close a quote does not lose a log.
+        left: lines that it may still take: a quote that is never closed must not hide the rest.
         mid: the next bytes go on in the middle of a line.
     """
 
@@ -49,7 +49,7 @@ _ARGS: Final = {
     **{kind: re.compile(r"\d{1,9}") for kind in ("pem", "block", "items")},
     **{kind: re.compile("''") for kind in ("xml", "rest", "bare", "query", "word")},
     "quote": re.compile(r"""(['"])\d{1,2}(?:"|\\?')\1"""),
-    "nest": re.compile(r"""(['"])[1-3][\[{]{1,64}(?:\d{1,2}(?:"|\\?'))?\1"""),
+    "nest": re.compile(r"""(['"])[1-3][\[{(]{1,64}(?:\d{1,2}(?:"|\\?'))?\1"""),
 }
 
 _RECORD: Final = re.compile(
@@ -70,7 +70,7 @@ BARE: Final = re.compile(
     rb"|\\++(?![\"'])|<(?!/))++"
 )
 QUERY: Final = re.compile(
-    rb"(?:[^&#\s\"<>'\\%.:,)]++|[.:,)](?!\s|$)|%(?!26|22)|'(?![\s,;)\]}]|$)|\\(?!u0026|[\"'nrt]))++"
+    rb"(?:[^&#\s\"<>'\\%.:,)]++|[.:,)](?!\s|$)|%(?!(?:25)?2[26])|'(?![\s,;)\]}]|$)|\\(?!u0026|[\"'nrt]))++"
 )
 """Values without quotes, in lower case: up to what cannot belong to them."""
 _BEYOND: Final = {"bare": BARE, "query": QUERY, "word": re.compile(rb"[\w.~+/=$-]*+")}
@@ -187,8 +187,8 @@ def quoted_end(text: bytes, at: int, slashes: int, mark: bytes) -> tuple[int, bo
 
 _COLON: Final = re.compile(rb"[ \t]*+:")
 _TOKEN: Final = re.compile(
-    rb"(?P<open>[\[{])|(?P<close>[\]}])|(?P<quote>\\*[\"'])|(?P<sep>[\s,:]+)"
-    rb"|(?P<bare>(?:[^\s,:\[\]{}\"'\\]|:(?!\s)|\\(?!\\*[\"']))+)|(?P<other>.)",
+    rb"(?P<open>[\[{(])|(?P<close>[\]})])|(?P<quote>\\*[\"'])|(?P<sep>[\s,:]+)"
+    rb"|(?P<bare>(?:[^\s,:\[\]{}()\"'\\]|:(?!\s)|\\(?!\\*[\"']))+)|(?P<other>.)",
     re.DOTALL,
 )
 

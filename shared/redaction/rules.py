@@ -102,6 +102,14 @@ BEFORE_NAMES: Final = (
         [b"password"],
         rb"\bpassword[\"']?[ \t]++([\"'])" + NEW + rb"((?:[^\"'\n]|(?!\1)[\"']|''){4,}+)\1",
     ),
+    _rule(
+        [b"password", b"passwd", b"token", b"secret", b"key"],
+        rb"\b(?:pass(?:word|wd)|token|secret|api key)(?: for [^\s:]{1,40})?"
+        rb"(?: is:?|:)[ \t]++[\"'(]?"
+        + NEW
+        + rb"((?=[^\s0-9]{0,64}[0-9])[^\s\"'()=:]{6,64}+)(?=[\"')]?\.?[ \t]*+\r?$)",
+        "end",
+    ),
     _rule([b'"auth" "'], rb"\"auth\" \"" + NEW + rb"([^\"]+)"),
 )
 
@@ -161,22 +169,32 @@ RULE_NEEDLES: Final = tuple(
 )
 """A line that a rule changes has one of these, or the name of a secret."""
 
-# 14 e-mail addresses. Found from the @ outwards: a pattern that starts with the local part is
-# quadratic on a long line without an @.
+# 14 e-mail addresses, and the `user:password@tcp(host)` of MySQL. Found from the @ outwards: a
+# pattern that starts with the local part is quadratic on a long line without an @.
+_DSN: Final = re.compile(rb"@(?:tcp|udp|unix)\(")
+_DSN_LOCAL: Final = bytes(byte for byte in range(33, 256) if byte not in b"\"'=(,")
 _MAIL_DOMAIN: Final = re.compile(rb"@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 _MAIL_LOCAL: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-"
 
 
 def mail_spans(text: bytes) -> list[tuple[int, int]]:
-    """Start and end of every e-mail address."""
+    """Start and end of every e-mail address, or of what stands before the @ of a MySQL DSN."""
     spans: list[tuple[int, int]] = []
     seen = 0
+    for match in _DSN.finditer(text):
+        before = text[max(seen, match.start() - 128) : match.start()]
+        local = before[len(before.rstrip(_DSN_LOCAL)) :]
+        seen = match.end()
+        if b":" in local:
+            spans.append((match.start() - len(local), match.start()))
+    if spans:  # the next round finds the addresses
+        return spans
     for match in _MAIL_DOMAIN.finditer(text):
         before = text[seen : match.start()]
-        local = len(before) - len(before.rstrip(_MAIL_LOCAL))
+        size = len(before) - len(before.rstrip(_MAIL_LOCAL))
         seen = match.end()
-        if local:
-            spans.append((match.start() - local, seen))
+        if size:
+            spans.append((match.start() - size, seen))
     return spans
 
 

@@ -138,7 +138,7 @@ def test_a_state_that_is_none_counts_as_none(state: object) -> None:
     assert Redactor(state).lines(b"abc\ndef\n") == b"abc\ndef\n"
 
 
-def test_a_quote_that_nobody_closes_hides_a_few_lines_only() -> None:
+def test_a_quote_that_is_never_closed_hides_a_few_lines_only() -> None:
     shown = redact(b'token: "abc\n' + b"plain\n" * 100).splitlines()
     assert shown[0] == b'token: "[REDACTED]'
     assert shown.count(b"[REDACTED]") == 20
