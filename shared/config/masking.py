@@ -5,6 +5,7 @@ shown means "unchanged". A mask that stands for nothing is refused, never writte
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from shared.config.trees import MISSING, Path, same
@@ -169,6 +170,7 @@ def holds_secrets(tree: Any) -> bool:
     return not same(tree, masked(tree))
 
 
+@lru_cache(maxsize=4096)  # a configuration is shown again and again, and seldom changes
 def _without_secrets(text: str) -> str:
     """Text as it may stand in a log: no password in a URL, no `--token=...` in a command."""
     return redact_text(text).replace(_REDACTED, MASK)
