@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from services.supervisor.config_state import ConfigState, Tree
-from shared.config.masking import masked_value
+from shared.config.masking import masked_below
 from shared.config.pages import Config, config_of
 from shared.config.trees import MISSING, differences
 
@@ -67,8 +67,7 @@ def changes_of(before: Tree, after: Tree) -> list[dict[str, Any]]:
 
 
 def _shown(path: tuple[str, ...], value: Any) -> Any:
-    for key in reversed(path):  # below a secret's name everything is one
-        value = masked_value(key, value)
+    value = masked_below(path, value)
     if len(orjson.dumps(value)) > MAX_VALUE_BYTES:
         return "(too long to show)"
     return value

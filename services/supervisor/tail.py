@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from services.supervisor.capture import CONTINUES, LINE_BYTES
+from services.supervisor.capture import CONTINUES, LINE_BYTES, REDACTION
 from services.supervisor.logs import LogFeed, LogShelf, tailed_file
 from services.supervisor.registry import Registry
 from shared.config.services import ServiceBlock
-from shared.redaction import redact
+from shared.redaction import REACH, Redactor
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Tail:
         self._offset = 0
         source = feed.store.source
         self._known = (source.get("inode"), source.get("offset"))
+        self._redactor = Redactor(source.get(REDACTION))
 
     def look(self) -> bool:
         """Read what is new; whether anything was. Raises `OSError`."""
@@ -62,7 +63,7 @@ class Tail:
             self._open()
         elif os.fstat(self._fd).st_size < self._offset:
             _log.info("%s was truncated: reading it from its start", self.path)
-            self._offset = 0
+            self._offset, self._redactor = 0, Redactor()
         return self._read() or grew
 
     def _open(self) -> None:
@@ -76,10 +77,17 @@ class Tail:
             self._offset = max(0, stat.st_size - FIRST_BYTES)
             if self._offset:
                 self._offset += os.pread(self._fd, _READ_BYTES, self._offset).find(b"\n") + 1
+                self._look_back()
         else:
             self._rest_of_predecessor(inode, offset)
             self._offset = 0
         self._known = (stat.st_ino, self._offset)
+
+    def _look_back(self) -> None:
+        """What is read begins in the middle of a file, and there perhaps in a secret."""
+        start = max(0, self._offset - _READ_BYTES)
+        before = os.pread(self._fd, self._offset - start, start)
+        self._redactor.lines(before if start == 0 else before.partition(b"\n")[2])
 
     def _rest_of_predecessor(self, inode: Any, offset: Any) -> None:
         """The file was rotated while nobody looked: its old self lies beside it."""
@@ -102,11 +110,11 @@ class Tail:
             data = os.pread(self._fd, _READ_BYTES, self._offset)
             cut = data.rfind(b"\n") + 1
             if cut == 0 and len(data) == _READ_BYTES:
-                data = os.pread(self._fd, LINE_BYTES, self._offset)
-                cut = data.rfind(b"\n") + 1
-                if cut == 0 and len(data) == LINE_BYTES:
-                    self._emit(data + CONTINUES + b"\n", len(data))
-                    taken += len(data)
+                data = os.pread(self._fd, LINE_BYTES + REACH, self._offset)
+                cut = data.rfind(b"\n", 0, LINE_BYTES + 1) + 1
+                line = data.partition(b"\n")[0]
+                if cut == 0 and (len(line) < len(data) or len(data) == LINE_BYTES + REACH):
+                    taken += self._emit_part(line)
                     continue
             if cut == 0:
                 break
@@ -116,15 +124,30 @@ class Tail:
 
     def _finish_line(self) -> None:
         """Nobody writes to this file any more: its last line may lack a newline."""
-        if rest := os.pread(self._fd, LINE_BYTES, self._offset):
-            self._emit(rest + b"\n", len(rest))
+        while rest := os.pread(self._fd, LINE_BYTES + REACH, self._offset):
+            if len(rest) > LINE_BYTES:
+                self._emit_part(rest)
+            else:
+                self._emit(rest + b"\n", len(rest))
+
+    def _emit_part(self, line: bytes) -> int:
+        """The first part of a line that is too long; its size."""
+        size = self._redactor.split(line, LINE_BYTES)
+        self._append(self._redactor.part(line[:size]) + CONTINUES + b"\n", size)
+        return size
 
     def _emit(self, lines: bytes, consumed: int) -> None:
+        self._append(self._redactor.lines(lines.replace(b"\r\n", b"\n")), consumed)
+
+    def _append(self, clean: bytes, consumed: int) -> None:
         self._offset += consumed
-        self._feed.store.append(redact(lines.replace(b"\r\n", b"\n")), self._source())
+        self._feed.store.append(clean, self._source())
 
     def _source(self) -> Mapping[str, Any]:
-        return {"inode": self._inode, "offset": self._offset}
+        source: dict[str, Any] = {"inode": self._inode, "offset": self._offset}
+        if self._redactor.state:
+            source[REDACTION] = self._redactor.state
+        return source
 
     def close(self) -> None:
         """Let go of the file."""

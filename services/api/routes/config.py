@@ -14,7 +14,7 @@ from services.api.config_changes import Changed, parse_if_match
 from services.api.config_sources import sources_of
 from services.api.configuration import Published, without_mail_secrets
 from services.api.deps import ConfigChangesDep, ConfigDep
-from services.api.masking import MaskDep, masked
+from services.api.masking import ShowDep
 from services.api.schemas import Onboarding, Problem
 from services.api.strictjson import StrictJsonRoute
 from shared.config.pages import (
@@ -55,7 +55,7 @@ CHANGE_FAILURES: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def get_config(
     config: ConfigDep,
-    mask: MaskDep,
+    show: ShowDep,
     process_name: str | None = None,
     sources: Annotated[
         bool, Query(description="Say where values come from that are not in the file")
@@ -71,11 +71,11 @@ async def get_config(
         service = published.by_name.get(process_name)
         if service is None:
             raise HTTPException(404, "Service not found")
-        path, tree = service.path, masked(service.block) if mask else service.block
+        path, tree = service.path, show(service.block)
         tag = etag_of(tree)
     else:
         whole = without_mail_secrets(published.effective)
-        tree = shown(Config(masked(whole)) if mask else whole, published.pages)
+        tree = shown(Config(show(whole)), published.pages)
         tag = published.version
     headers = {"x-config-version": published.version, "etag": f'"{tag}"'}
     if sources:
