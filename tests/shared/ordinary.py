@@ -111,7 +111,9 @@ def ordinary_lines(seed: int = 14) -> list[str]:
     for number in range(COUNT):
         values = {name: rng.choice(words) for name, words in WORDS.items()}
         template = TEMPLATES[number % len(TEMPLATES)].replace("\\t", "\t")
-        line = template.format(**values, n=rng.randrange(100, 1000), k=rng.randrange(2, 60), s=rng.randrange(10, 60))
+        line = template.format(
+            **values, n=rng.randrange(100, 1000), k=rng.randrange(2, 60), s=rng.randrange(10, 60)
+        )
         lines.append(line)
     rng.shuffle(lines)
     return lines
