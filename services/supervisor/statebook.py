@@ -1,5 +1,6 @@
 """The state of one service: one place where it changes, is journalled and is announced."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -15,6 +16,8 @@ from shared.config.services import ServiceBlock
 from shared.models.service import ServiceState
 from shared.states import ServiceStatus
 from shared.texts import encodable
+
+_log = logging.getLogger(__name__)
 
 Changed = Callable[[ServiceState, ServiceState], None]
 """Told of every change: the state before, the state after."""
@@ -87,6 +90,13 @@ class StateBook:
         restart = replace(self.state.restart, **counters)
         if restart != self.state.restart:
             self.note(restart=restart)
+
+    def say_log_problem(self, problem: str) -> None:
+        """Why the log file of the service is not read or written, "" while it is."""
+        if problem != self.state.log_problem:
+            if problem:
+                _log.warning("%s: %s", self.state.process_name, problem)
+            self.note(log_problem=problem)
 
     def record(self, spawning: str = "") -> None:
         """Journal the state; `spawning` is the token of a process that is about to be started."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.supervisor.capture import CONTINUES, LINE_BYTES
+from services.supervisor.files.place import Place
 from services.supervisor.logs import LogFeed
 from services.supervisor.logstore import Limits, LogStore
 from services.supervisor.tail import FIRST_BYTES, Tail
@@ -19,7 +20,9 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.path = directory / "logs" / "app.log"
         self.path.parent.mkdir()
-        self.store = LogStore(directory / "copy.log", directory / "copy.pos", Limits(1 << 30, 1))
+        self.store = LogStore(
+            Place(directory / "copy.log"), directory / "copy.pos", Limits(1 << 30, 1)
+        )
         self._feed = LogFeed("app", "app", self.store, quiet=False, live=False)
         self.tails: list[Tail] = []
 
@@ -27,7 +30,7 @@ class Bench:
         """A tail as a fresh supervisor makes it."""
         for old in self.tails:
             old.close()
-        self.tails.append(Tail(self.path, self._feed))
+        self.tails.append(Tail(Place(self.path), self._feed))
         return self.tails[-1]
 
     def write(self, data: bytes) -> None:
