@@ -15,6 +15,7 @@ from services.supervisor.account_book import Book, new_secret
 from services.supervisor.account_changes import MAX_APPLIED, MAX_TOKEN_NAME, MAX_TOKENS, change
 from services.supervisor.config_history import History, Record
 from services.supervisor.configuration import Author, Configuration
+from services.supervisor.files.place import Place
 from services.supervisor.journal import Journal
 from services.supervisor.logstore import POSITION_BYTES, Limits, LogStore
 from services.supervisor.records import Intent, Outcome
@@ -145,12 +146,12 @@ def position(tmp_path: Path, _url: str) -> None:
     ]
     for number, source in enumerate(sources):
         log, place = tmp_path / f"{number}.log", tmp_path / f"{number}.pos"
-        store = LogStore(log, place, Limits(1 << 20, 2))
+        store = LogStore(Place(log), place, Limits(1 << 20, 2))
         store.size = store._start = far
         store.append("".join(ODD).encode() + b"\n\xff\xfe\n", source)
         store.close()
         assert place.stat().st_size == POSITION_BYTES
-        again = LogStore(log, place, Limits(1 << 20, 2))
+        again = LogStore(Place(log), place, Limits(1 << 20, 2))
         assert (again.source, again.size, again.generation) == (
             source,
             store.size,
