@@ -26,7 +26,13 @@ class Cors(CORSMiddleware):
             allow_methods=["*"],
             allow_headers=["*"],
             allow_credentials=not pages.wildcard,
-            expose_headers=["ETag", "Location", "X-Command-Id", "X-Config-Version"],
+            expose_headers=[
+                "ETag",
+                "Location",
+                "X-Command-Id",
+                "X-Config-Version",
+                "X-Device-Token",
+            ],
             max_age=PREFLIGHT_MAX_AGE_S,
         )
         self._pages = pages

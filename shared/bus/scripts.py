@@ -170,32 +170,134 @@ redis.call('EXPIRE', KEYS[1], ARGV[5])
 return {'rotated'}
 """
 
-# One attempt to log in, counted before the password is looked at: attempts that run side by side
-# cannot all slip under the limit.
-# KEYS: windows (sorted sets), then as many marks. ARGV: n, member ("": nothing is counted), window
-# in seconds, then n limits. A window whose mark exists (a correct login from there) refuses no
-# attempt.
-# Returns: 0, or the seconds after which an attempt may be made.
-RATE_ATTEMPT: Final = """
-local n, member, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+# One attempt to log in, counted before the password is checked: attempts that run side by side
+# cannot all slip under the limit. Only what may be checked is written, so the limits bound memory.
+# KEYS: attempts (sorted set), known clients (sorted set), attempts of the place (sorted set), the
+# mark with which earlier versions noted a known address.
+# ARGV: id of the attempt, "1" to count it, pair (account and place), place, device ("": none),
+# id of the ticket ("": none), limits (JSON: services/api/auth/limits.py).
+# Attempts are `<class>:<who>:<id>` by their time. Classes: p, without any right; a, from a known
+# address; d, of a known device; t, with a ticket; u, a ticket whose password was right; n, a
+# refusal that was noted in the audit. Known clients are `a:<place>`, `d:<device>`, and
+# `n:<device>` for a device that has not come back yet.
+# Returns: the attempt ("": refused), seconds until a ticket counts, whether the device is known,
+# whether the refusal is to be noted.
+LOGIN_ATTEMPT: Final = """
+local id, count, pair, place, device, ticket = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4],
+                                               ARGV[5], ARGV[6]
+local l = cjson.decode(ARGV[7])
 local t = redis.call('TIME')
 local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
-local wait = 0
-for i = 1, n do
-  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now - window)
-  local limit = tonumber(ARGV[3 + i])
-  if redis.call('ZCARD', KEYS[i]) >= limit and redis.call('EXISTS', KEYS[n + i]) == 0 then
-    local oldest = redis.call('ZRANGE', KEYS[i], -limit, -limit, 'WITHSCORES')
-    wait = math.max(wait, tonumber(oldest[2]) + window - now)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - l.hour)
+local entries = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+local pool, mine, address, own, served, last, notes = 0, 0, 0, 0, 0, 0, 0
+local spent, noted = false, false
+for i = 1, #entries, 2 do
+  local class, who, what = string.match(entries[i], '^(%a):([^:]*):(.*)$')
+  local at = tonumber(entries[i + 1])
+  if class == 'p' then
+    pool = pool + 1
+    if who == pair and at > now - l.window then mine = mine + 1 end
+  elseif class == 'a' and who == pair then
+    address = address + 1
+  elseif class == 'd' and who == device then
+    own = own + 1
+  elseif class == 't' then
+    last = math.max(last, at)
+    if who == pair then served = served + 1 end
+  elseif class == 'n' then
+    notes = notes + 1
+    noted = noted or (who == pair and at > now - l.window)
+  end
+  if (class == 't' or class == 'u') and what == ticket then spent = true end
+end
+local left = redis.call('TTL', KEYS[4])
+if left > 0 then
+  redis.call('ZADD', KEYS[2], 'NX', now - l.address_life + left, 'a:' .. place)
+  redis.call('EXPIRE', KEYS[2], l.device_life)
+end
+local function known(who, life)
+  local since = redis.call('ZSCORE', KEYS[2], who)
+  return since and now - tonumber(since) < life
+end
+local device_known = device ~= ''
+  and (known('d:' .. device, l.device_life) or known('n:' .. device, l.device_life))
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - l.window)
+local class, who, wait = '', pair, 0
+if device_known and own < l.known then
+  class, who = 'd', device
+elseif address < l.known and known('a:' .. place, l.address_life) then
+  class = 'a'
+elseif pool < l.pool and mine < l.pair and redis.call('ZCARD', KEYS[3]) < l.place then
+  class = 'p'
+else
+  local opens = 0
+  if last > 0 then opens = last + l.slot + l.step * math.min(served, l.steps) end
+  wait = math.max(0, opens - now)
+  if ticket ~= '' and not spent and wait == 0 then class, id = 't', ticket end
+end
+local note = 0
+if class == '' and count and not noted and notes < l.notes then
+  note = 1
+  redis.call('ZADD', KEYS[1], string.format('%.6f', now), 'n:' .. pair .. ':' .. id)
+  redis.call('EXPIRE', KEYS[1], l.hour + 1)
+elseif class ~= '' and count then
+  redis.call('ZADD', KEYS[1], string.format('%.6f', now), class .. ':' .. who .. ':' .. id)
+  redis.call('EXPIRE', KEYS[1], l.hour + 1)
+  if class == 'p' then
+    redis.call('ZADD', KEYS[3], string.format('%.6f', now), id)
+    redis.call('EXPIRE', KEYS[3], l.window + 1)
   end
 end
-if wait > 0 then return math.max(1, math.ceil(wait)) end
-if member == '' then return 0 end
-for i = 1, n do
-  redis.call('ZADD', KEYS[i], string.format('%.6f', now), member)
-  redis.call('EXPIRE', KEYS[i], math.ceil(window) + 1)
+local member = class == '' and '' or class .. ':' .. who .. ':' .. id
+return {member, math.max(1, math.ceil(wait)), device_known and 1 or 0, note}
+"""
+
+# A right password: the attempt no longer counts, and the client is known from now on. Of each
+# class of known clients the latest stay.
+# KEYS: attempts, known clients, attempts of the place. ARGV: the attempt, place, device ("":
+# none), "1" for a device that is new, limits (JSON).
+LOGIN_SUCCEEDED: Final = """
+local t = redis.call('TIME')
+local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
+local class, rest = string.match(ARGV[1], '^(%a):(.*)$')
+local device, l = ARGV[3], cjson.decode(ARGV[5])
+local at = redis.call('ZSCORE', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[1], ARGV[1])
+if class == 'p' then redis.call('ZREM', KEYS[3], string.match(rest, ':(.*)$')) end
+if class == 't' and at then redis.call('ZADD', KEYS[1], at, 'u:' .. rest) end
+redis.call('ZADD', KEYS[2], now, 'a:' .. ARGV[2])
+if device ~= '' and ARGV[4] == '1' then
+  redis.call('ZADD', KEYS[2], now, 'n:' .. device)
+elseif device ~= '' then
+  redis.call('ZREM', KEYS[2], 'n:' .. device)
+  redis.call('ZADD', KEYS[2], now, 'd:' .. device)
 end
-return 0
+local left = {a = l.addresses, d = l.devices, n = l.devices}
+for _, name in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
+  local kind = string.sub(name, 1, 1)
+  left[kind] = (left[kind] or 0) - 1
+  if left[kind] < 0 then redis.call('ZREM', KEYS[2], name) end
+end
+redis.call('EXPIRE', KEYS[2], l.device_life)
+return 1
+"""
+
+# A login goes on: what was known of its client is known for longer, and nothing becomes known.
+# KEYS: known clients. ARGV: place, device ("": none), life of the key in seconds.
+LOGIN_GOES_ON: Final = """
+local t = redis.call('TIME')
+local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
+redis.call('ZADD', KEYS[1], 'XX', now, 'a:' .. ARGV[1])
+if ARGV[2] ~= '' then
+  if redis.call('ZREM', KEYS[1], 'n:' .. ARGV[2]) == 1 then
+    redis.call('ZADD', KEYS[1], now, 'd:' .. ARGV[2])
+  else
+    redis.call('ZADD', KEYS[1], 'XX', now, 'd:' .. ARGV[2])
+  end
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
 """
 
 # A change of a job: its event, and the level that a subscriber reads who missed it.

@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from services.api.auth import setup_code
-from services.api.auth.authority import client_address
+from services.api.auth.caller import caller_of
 from services.api.auth.errors import (
     AuthUnknownError,
     ForbiddenError,
@@ -59,8 +59,8 @@ class Admission:
         settings = known.settings if known is not None else None
         principal, who = _identify(known, token)
         decision = decide(ask, pages, settings, who)
-        if not again and settings is not None and not settings.users:
-            await self._count_code(ask, decision, connection)
+        if not again and known is not None and not known.settings.users:
+            await self._count_code(ask, decision, connection, known.secret)
         if decision.outcome is Outcome.UNKNOWN and problem is not None:
             raise problem
         _raise_unless_allowed(decision)
@@ -94,10 +94,12 @@ class Admission:
         except (AuthUnknownError, RedisError, OSError) as error:  # a TimeoutError is an OSError
             return None, error
 
-    async def _count_code(self, ask: Ask, decision: Decision, connection: HTTPConnection) -> None:
+    async def _count_code(
+        self, ask: Ask, decision: Decision, connection: HTTPConnection, secret: str
+    ) -> None:
         """A code counts where nothing else decides before it."""
         if ask.door.code and decision.outcome is not Outcome.STRANGER:
-            await self._auth.setup_code.count(ask.code, client_address(connection))
+            await self._auth.setup_code.count(ask.code, caller_of(connection), secret)
 
 
 def _values(connection: HTTPConnection, name: str) -> list[str]:

@@ -9,8 +9,9 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 
+from services.api.auth.caller import caller_of
 from services.api.auth.errors import ForbiddenError, NotAuthenticatedError, Reason
 from services.api.auth.principal import Principal
 from services.api.auth.service import Auth
@@ -42,10 +43,10 @@ async def somebody(request: Request, auth: Auth) -> Authority:
     if principal.settings.users == 0:
         return Authority(None, Role.ADMIN)
     shown = _basic(request)
-    found = await auth.logins.check(*shown, client_address(request)) if shown else None
+    found = await auth.logins.check(*shown, caller_of(request)) if shown else None
     if found is None:
         raise NotAuthenticatedError(Reason.INVALID if shown else Reason.MISSING)
-    account = found[1]
+    account = found.account
     return Authority(account.username, account.role, proven=True)
 
 
@@ -67,11 +68,6 @@ async def in_person(request: Request, auth: Auth) -> Authority:
     if principal.api_token and found.role is not Role.ADMIN:
         raise ForbiddenError("Log in with your password for this; an API token is not enough.")
     return found
-
-
-def client_address(connection: HTTPConnection) -> str:
-    """Where a request or a socket came from."""
-    return connection.client.host if connection.client else "unknown"
 
 
 def _basic(request: Request) -> tuple[str, str] | None:

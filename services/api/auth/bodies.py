@@ -77,6 +77,18 @@ class TokenPairBody(BaseModel):
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
 
 
+class DelayedBody(BaseModel):
+    """Too many failed attempts. The next one counts with `ticket` in `X-Login-Ticket`.
+
+    `retry_after`: seconds until it does. `expires_in`: seconds until it does no longer.
+    """
+
+    detail: str
+    ticket: str
+    retry_after: int
+    expires_in: int
+
+
 class StatusBody(BaseModel):
     """`degraded` only while accounts are not available: then nothing else here is known.
 

@@ -7,7 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.answers import Json, retry_later
+from services.api.auth.caller import TICKET_COOKIE
 from services.api.auth.passwords import BusyError
+from services.api.auth.tickets import LIFE_S
 from shared.errors import DumbError
 
 
@@ -61,13 +63,14 @@ class AuthUnknownError(DumbError):
 
 
 class TooManyAttemptsError(DumbError):
-    """429. `retry_after` in seconds."""
+    """429. `retry_after`: seconds until an attempt with `ticket` is checked."""
 
     code = "too_many_attempts"
 
-    def __init__(self, retry_after: int, what: str = "failed logins") -> None:
+    def __init__(self, retry_after: int, what: str = "failed logins", *, ticket: str) -> None:
         super().__init__(f"Too many {what}. Try again in {retry_after} s.")
         self.retry_after = retry_after
+        self.ticket = ticket
 
 
 class ChangeRefusedError(DumbError):
@@ -105,11 +108,26 @@ def auth_answer(error: Exception) -> Response:
     elif isinstance(error, ForbiddenError):
         status, headers = 403, {}
     elif isinstance(error, TooManyAttemptsError):
-        status, headers = 429, retry_later(error.retry_after)
+        return _delayed(error)
     elif isinstance(error, ChangeRefusedError):
         status = error.status
         headers = retry_later() if status == 503 else {}
     return Json({"detail": str(error)}, status, headers)
+
+
+def _delayed(error: TooManyAttemptsError) -> Response:
+    wait = error.retry_after
+    body = {
+        "detail": f"{error} The attempt with the ticket in X-Login-Ticket is checked then.",
+        "ticket": error.ticket,
+        "retry_after": wait,
+        "expires_in": LIFE_S,
+    }
+    answer = Json(body, 429, {**retry_later(wait), "cache-control": "no-store"})
+    answer.set_cookie(
+        TICKET_COOKIE, error.ticket, max_age=LIFE_S, path="/", httponly=True, samesite="strict"
+    )
+    return answer
 
 
 def close_reason(error: Exception) -> str:

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 from typing import Final
 
 from redis.exceptions import RedisError
 
 from services.api.auth.audit import AuditLog
+from services.api.auth.caller import Caller, device_hash
 from services.api.auth.changes import AccountChanges
-from services.api.auth.errors import TooManyAttemptsError
-from services.api.auth.limits import LoginLimits
+from services.api.auth.errors import ChangeRefusedError, TooManyAttemptsError
+from services.api.auth.limits import Kind, LoginLimits
 from services.api.auth.passwords import BusyError, Passwords
 from services.api.auth.principal import Gate, Known
 from shared.errors import DumbError
@@ -20,6 +22,15 @@ _log = logging.getLogger(__name__)
 
 UNKNOWN: Final = "(unknown user)"
 """In the audit instead of a name that is nobody's: people type passwords into that field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whose password it was. `device`: the device token to hand out, "" for none."""
+
+    known: Known
+    account: Account
+    device: str = field(default="", repr=False)
 
 
 class Logins:
@@ -41,9 +52,12 @@ class Logins:
         self._upgrades: set[asyncio.Task[None]] = set()
 
     async def check(
-        self, username: str, password: str, address: str
-    ) -> tuple[Known, Account] | None:
+        self, username: str, password: str, caller: Caller, *, new_device: str = ""
+    ) -> Checked | None:
         """The user whose password this is and who may log in, else None.
+
+        Args:
+            new_device: a device token for a client that brings none that is known.
 
         Raises:
             TooManyAttemptsError: not even looked at.
@@ -52,9 +66,11 @@ class Logins:
         known = await self._gate.look(username=username)
         account = known.look.account
         actor = account.username if account is not None else UNKNOWN
-        attempt = await self._limits.attempt(username, address)
-        if attempt.retry_after:
-            raise TooManyAttemptsError(attempt.retry_after)
+        attempt = await self._limits.attempt(Kind.LOGIN, username, caller, known.secret)
+        if not attempt.allowed:
+            if attempt.to_note:
+                await self._audit.note("login", actor, caller.address, "delayed")
+            raise TooManyAttemptsError(attempt.retry_after, ticket=attempt.ticket)
         stored = account.password if account is not None else None
         try:
             verdict = await self._passwords.verify(password, stored)
@@ -63,13 +79,55 @@ class Logins:
             raise
         if account is None or account.disabled or not verdict.right:
             why = "disabled" if account is not None and verdict.right else "refused"
-            await self._audit.note("login", actor, address, why)
+            await self._audit.note("login", actor, caller.address, why)
             return None
-        await self._limits.succeeded(attempt)
-        await self._audit.note("login", actor, address, "succeeded")
+        handed_out = "" if attempt.device else new_device
+        await self._limits.succeeded(attempt, device_hash(handed_out) if handed_out else "")
+        await self._audit.note("login", actor, caller.address, "succeeded")
         if verdict.better_hash is not None:
             self._upgrade(account, verdict.better_hash)
-        return known, account
+        return Checked(known, account, handed_out)
+
+    async def set_up(self, username: str, password: str, caller: Caller) -> None:
+        """Create the first account. Attempts count as logins do: each costs a hash.
+
+        Raises:
+            TooManyAttemptsError: nothing was hashed.
+            ChangeRefusedError and others: see `AccountChanges.make`.
+            BusyError, AuthUnknownError, redis.exceptions.RedisError, OSError: not now.
+        """
+        secret = (await self._gate.look()).secret
+        attempt = await self._limits.attempt(Kind.SETUP, "", caller, secret)
+        if not attempt.allowed:
+            if attempt.to_note:
+                await self._audit.note("setup", "anonymous", caller.address, "delayed")
+            raise TooManyAttemptsError(attempt.retry_after, "failed setups", ticket=attempt.ticket)
+        try:
+            hashed = await self._passwords.hash(password)
+            await self._changes.make(
+                AccountOp.SETUP,
+                by=None,
+                address=caller.address,
+                username=username,
+                password_hash=hashed,
+            )
+        except ChangeRefusedError as error:
+            if error.status >= 500:
+                await self._limits.withdrawn(attempt)
+            raise
+        except (DumbError, RedisError, OSError):
+            await self._limits.withdrawn(attempt)
+            raise
+        await self._limits.withdrawn(attempt)
+
+    async def welcome(self, username: str, caller: Caller, secret: str, device: str) -> None:
+        """Know the client that made this account, and its new device token, from now on."""
+        attempt = await self._limits.attempt(Kind.LOGIN, username, caller, secret, count=False)
+        await self._limits.succeeded(attempt, device_hash(device))
+
+    async def goes_on(self, username: str, caller: Caller) -> None:
+        """A login was renewed by this client: what is known of it is known for longer."""
+        await self._limits.goes_on(username, caller)
 
     def _upgrade(self, account: Account, better: str) -> None:
         """Nobody waits for it: a login must work while the supervisor is away."""

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.api.auth.audit import AuditLog
+from services.api.auth.caller import Caller
 from services.api.auth.errors import TooManyAttemptsError
-from services.api.auth.limits import LoginLimits
+from services.api.auth.limits import Kind, LoginLimits
 from services.api.auth.policy import Code
 
 HEADER: Final = "x-setup-code"
@@ -38,20 +39,24 @@ class SetupCode:
         right = [secrets.compare_digest(value.encode(), self._code) for value in values]
         return Code.RIGHT if all(right) else Code.WRONG
 
-    async def count(self, code: Code, address: str) -> None:
+    async def count(self, code: Code, caller: Caller, secret: str) -> None:
         """Count a wrong code, as a wrong password is; after too many the right one waits too.
 
         Raises:
             TooManyAttemptsError: the code does not count now.
             redis.exceptions.RedisError, OSError: Redis is away or refuses.
         """
-        if code is Code.RIGHT:
-            wait = await self._limits.wait(_NAME, address)
-        elif code is Code.WRONG:
-            wait = (await self._limits.attempt(_NAME, address)).retry_after
-            if not wait:
-                await self._audit.note("setup-code", "anonymous", address, "refused")
-        else:
+        if code not in (Code.RIGHT, Code.WRONG):
             return
-        if wait:
-            raise TooManyAttemptsError(wait, "wrong setup codes")
+        wrong = code is Code.WRONG
+        attempt = await self._limits.attempt(Kind.CODE, _NAME, caller, secret, count=wrong)
+        if not attempt.allowed:
+            if attempt.to_note:
+                await self._audit.note("setup-code", "anonymous", caller.address, "delayed")
+            raise TooManyAttemptsError(
+                attempt.retry_after, "wrong setup codes", ticket=attempt.ticket
+            )
+        if wrong:
+            await self._audit.note("setup-code", "anonymous", caller.address, "refused")
+        elif not attempt.of_known:
+            await self._limits.succeeded(attempt)

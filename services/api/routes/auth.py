@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from services.api.answers import Json
 from services.api.auth.access import AuthDep, PrincipalDep
-from services.api.auth.authority import client_address
 from services.api.auth.bodies import (
     Credentials,
+    DelayedBody,
     MeBody,
     Message,
     ProviderBody,
@@ -21,10 +21,11 @@ from services.api.auth.bodies import (
     VerifyBody,
     password_problem,
 )
+from services.api.auth.caller import caller_of, client_address, hand_out_device, new_device
 from services.api.auth.errors import AuthUnknownError, NotAuthenticatedError
-from services.api.auth.principal import check_claims, family_of, judge
+from services.api.auth.principal import check_claims, family_of, is_guess, judge
 from services.api.auth.sessions import TokenPair
-from services.api.auth.tokens import InvalidTokenError, TokenKind, peek, verify
+from services.api.auth.tokens import InvalidTokenError, TokenKind, is_forged, peek, verify
 from services.api.jsonroute import JsonRoute
 from services.api.schemas import Problem
 from shared.models.account import AuthSettings
@@ -36,9 +37,10 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=JsonRoute)
 _REFUSED: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": Problem},
     401: {"model": Problem},
-    429: {"model": Problem, "description": "Too many failed logins; see `Retry-After`"},
+    429: {"model": DelayedBody, "description": "Too many failed logins; see `Retry-After`"},
     503: {"model": Problem, "description": "Accounts are not available"},
 }
+_DELAYED: Final = {status: _REFUSED[status] for status in (429, 503)}
 _DISABLED: Final = "Authentication is disabled."
 _WRONG: Final = "Incorrect username or password."
 
@@ -64,16 +66,21 @@ async def log_in(body: Credentials, request: Request, auth: AuthDep) -> Response
         raise HTTPException(401, _DISABLED)
     if not settings.local_login:
         raise HTTPException(401, "Logins with a password are switched off.")
-    found = await auth.logins.check(body.username, body.password, client_address(request))
+    found = await auth.logins.check(
+        body.username, body.password, caller_of(request), new_device=new_device()
+    )
     if found is None:
         raise HTTPException(401, _WRONG)
-    known, account = found
-    return _tokens(await auth.sessions.begin(account, known.secret))
+    answer = _tokens(await auth.sessions.begin(found.account, found.known.secret))
+    if found.device:
+        hand_out_device(answer, found.device, https=_is_https(request))
+    return answer
 
 
 @router.post("/refresh", response_model=TokenPairBody, responses=_REFUSED)
-async def refresh_tokens(body: RefreshRequest, auth: AuthDep) -> Response:
+async def refresh_tokens(body: RefreshRequest, request: Request, auth: AuthDep) -> Response:
     """Exchange a refresh token for new tokens. It works once; used again it ends the login."""
+    caller = caller_of(request)
     try:
         claims = peek(body.refresh_token)
     except InvalidTokenError:
@@ -82,22 +89,28 @@ async def refresh_tokens(body: RefreshRequest, auth: AuthDep) -> Response:
     known = await auth.gate.look(username=sub, family=family)
     if not known.settings.enabled:
         raise HTTPException(401, _DISABLED)
+    if is_forged(body.refresh_token, known.secret):
+        await auth.token_guesses.count(caller, known.secret)
     try:
         claims = verify(body.refresh_token, known.secret)
         if claims.kind is not TokenKind.REFRESH:
             raise HTTPException(401, "This is no refresh token.")
         account = check_claims(known, claims)
-        return _tokens(await auth.sessions.refresh(claims, family, account, known.secret))
+        pair = await auth.sessions.refresh(claims, family, account, known.secret)
     except InvalidTokenError:
         raise HTTPException(401, "Invalid or expired refresh token.") from None
     except NotAuthenticatedError as error:
         raise HTTPException(401, str(error)) from None
+    await auth.logins.goes_on(account.username, caller)
+    return _tokens(pair)
 
 
-@router.post("/verify", response_model=VerifyBody, responses={503: {"model": Problem}})
-async def verify_token(token: str, auth: AuthDep) -> Response:
+@router.post("/verify", response_model=VerifyBody, responses=_DELAYED)
+async def verify_token(token: str, request: Request, auth: AuthDep) -> Response:
     """Whether an access token is good now."""
     known = await auth.gate.look_for(token)
+    if known.settings.enabled and is_guess(known, token):
+        await auth.token_guesses.count(caller_of(request), known.secret)
     try:
         username = judge(known, token).username if known.settings.enabled else None
     except NotAuthenticatedError:
@@ -111,19 +124,17 @@ async def set_up(body: Credentials, request: Request, auth: AuthDep) -> Response
     if (await auth.gate.look()).settings.users:
         raise HTTPException(400, "Setup is complete: users exist already.")
     check_new(body.username, body.password)
-    hashed = await auth.passwords.hash(body.password)
-    await auth.changes.make(
-        AccountOp.SETUP,
-        by=None,
-        address=client_address(request),
-        username=body.username,
-        password_hash=hashed,
-    )
+    caller = caller_of(request)
+    await auth.logins.set_up(body.username, body.password, caller)
     known = await auth.gate.look(username=body.username)
     account = known.look.account
     if account is None:  # deleted again in this very moment
         raise HTTPException(401, _WRONG)
-    return _tokens(await auth.sessions.begin(account, known.secret))
+    answer = _tokens(await auth.sessions.begin(account, known.secret))
+    device = new_device()
+    await auth.logins.welcome(account.username, caller, known.secret, device)
+    hand_out_device(answer, device, https=_is_https(request))
+    return answer
 
 
 @router.post("/skip-setup", response_model=Message, responses=_REFUSED)
@@ -202,6 +213,10 @@ def _status(settings: AuthSettings) -> dict[str, Any]:
         "oidc_login_enabled": False,
         "oidc_provider_name": "",
     }
+
+
+def _is_https(request: Request) -> bool:
+    return request.url.scheme == "https"
 
 
 def _tokens(pair: TokenPair) -> Response:

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from services.api.answers import Json
 from services.api.auth.access import AuthDep
 from services.api.auth.apitokens import make_token
-from services.api.auth.authority import client_address, in_person, somebody
+from services.api.auth.authority import in_person, somebody
 from services.api.auth.bodies import CreatedTokenBody, Message, NewToken, TokensBody
+from services.api.auth.caller import client_address
 from services.api.auth.errors import ForbiddenError
 from services.api.jsonroute import JsonRoute
 from services.api.schemas import Problem

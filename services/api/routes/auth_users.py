@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from services.api.answers import Json
 from services.api.auth.access import AuthDep
-from services.api.auth.authority import administrator, client_address, in_person
+from services.api.auth.authority import administrator, in_person
 from services.api.auth.bodies import (
     Message,
     NewUser,
@@ -18,6 +18,7 @@ from services.api.auth.bodies import (
     UsersBody,
     password_problem,
 )
+from services.api.auth.caller import caller_of, client_address
 from services.api.auth.errors import ForbiddenError, NotAuthenticatedError, Reason
 from services.api.jsonroute import JsonRoute
 from services.api.routes.auth import check_new
@@ -106,7 +107,7 @@ async def set_password(
     address = client_address(request)
     if who.by == username and not who.proven:
         shown = body.current_password or ""
-        if await auth.logins.check(username, shown, address) is None:
+        if await auth.logins.check(username, shown, caller_of(request)) is None:
             raise HTTPException(400, "The current password is wrong.")
     hashed = await auth.passwords.hash(body.password)
     await auth.changes.make(
