@@ -4,18 +4,26 @@
 does not refuse it.
 """
 
+import asyncio
 import logging
 import os
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 import uvloop
 
 from services.supervisor.app import Supervisor
+from services.supervisor.claim import Claim
 from services.supervisor.config_mount import trouble_with
 from services.supervisor.ownlog import install
+from services.supervisor.session import cancelled
+from services.supervisor.signals import Signals
 from shared.bus.access import find_refusal
+from shared.bus.keys import Keys
 from shared.errors import DumbError
 from shared.exits import Exit
+from shared.lock import former_holder, take_lock
 from shared.settings import load_settings
 
 _log = logging.getLogger("services.supervisor")
@@ -31,7 +39,15 @@ async def _run(*, only_check: bool) -> int:
     if only_check:
         return Exit.OK
     try:
-        supervisor = Supervisor(settings, os.environ, own_log)
+        signals = Signals()
+        lock_path = settings.run_dir / "supervisor.lock"
+        former = former_holder(lock_path)
+        lock = take_lock(lock_path, "supervisor", settings.home)  # never closed
+        claim = Claim(settings, Keys(settings.redis_prefix), lock, former)
+        # Before anything is read or begun: with a living one beside it, it must change nothing.
+        if not await _unless(signals.stop, claim.win(settings.redis_url)):
+            return Exit.HANDED_OVER if signals.handover else Exit.OK
+        supervisor = Supervisor(settings, os.environ, own_log, signals, claim)
     except DumbError as error:
         _log.error("%s", error)
         return error.exit_code
@@ -46,6 +62,24 @@ async def _run(*, only_check: bool) -> int:
     if trouble := trouble_with(settings.config_path):
         _log.warning("%s", trouble)
     return await supervisor.run()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work; whether it came to its end before `stop` was set. Raises what it raises."""
+
+    async def stopped() -> None:
+        await stop.wait()
+
+    waiting = asyncio.create_task(stopped())
+    working = asyncio.create_task(work)
+    await asyncio.wait({waiting, working}, return_when=asyncio.FIRST_COMPLETED)
+    done = working.done()
+    await cancelled(waiting)
+    if not done:
+        await cancelled(working)
+        return False
+    working.result()
+    return True
 
 
 def main() -> int:

@@ -1,4 +1,9 @@
-"""Reads the two command streams: what is pending first, then what is new."""
+"""Reads the two command streams: what is pending first, then what is new.
+
+To read is to take away, so it happens only under the claim. The read that waits for new entries is
+no script (a script cannot wait): it ends before the claim can run out. What it brings a process
+that stood still meanwhile is left pending, for whoever has the claim then (`sweep`).
+"""
 
 import asyncio
 import logging
@@ -7,7 +12,9 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from services.supervisor.claim import Claim
 from services.supervisor.dispatcher import Dispatcher
+from shared.bus.claim import ClaimLostError
 from shared.bus.client import READ_BLOCK_MS
 from shared.bus.keys import GROUP, Keys
 from shared.models.command import CommandStatus
@@ -16,6 +23,11 @@ _log = logging.getLogger(__name__)
 
 _BATCH: Final = 200
 AFTER_A_READ_S: Final = 0.001
+BEFORE_THE_END_S: Final = 0.5
+"""So long before the claim could run out a read that waits has ended."""
+STRAY_MS: Final = 1000
+"""A pending entry that nobody here has seen by then was delivered to another supervisor."""
+MAX_PENDING: Final = 1000
 HARD_CAP: Final = 100_000
 """A command stream is never longer than this."""
 
@@ -31,20 +43,27 @@ Entries = list[tuple[bytes, dict[bytes, bytes] | None]]
 class Inbox:
     """The one consumer of the one group. Everything it knows is in Redis and the journal."""
 
-    def __init__(self, keys: Keys, dispatcher: Dispatcher) -> None:
+    def __init__(self, keys: Keys, dispatcher: Dispatcher, claim: Claim) -> None:
         self._keys = keys
         self._dispatcher = dispatcher
+        self._claim = claim
+        self._fence = claim.fence
+        self._seen: dict[str, set[str]] = {stream: set() for stream in self._streams}
+        """Entries that were handed over since the connection began."""
 
     @property
     def _streams(self) -> tuple[str, str]:
         return self._keys.commands, self._keys.triggers
 
     async def run(self, redis: Redis, reader: Redis) -> None:
-        """Read until the connection breaks. Raises what redis-py raises."""
+        """Read until the connection breaks or the claim is lost. Raises what redis-py raises."""
+        for seen in self._seen.values():
+            seen.clear()
         while True:
             await self.prepare(redis)
             try:
-                await self._pending(redis, reader)
+                await self._resume(redis)
+                await self._pending(redis)
                 while True:
                     await self._new(reader)
             except ResponseError as error:
@@ -58,7 +77,8 @@ class Inbox:
         for stream in self._streams:
             await self._heal(redis, stream)
             try:
-                await redis.xgroup_create(stream, GROUP, id="0", mkstream=True)
+                create = ("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM")
+                await self._fence.write(redis, create)
             except ResponseError as error:
                 if "BUSYGROUP" not in str(error):
                     raise
@@ -77,42 +97,65 @@ class Inbox:
     async def _aside(self, redis: Redis, stream: str, why: str) -> None:
         seconds, _ = await redis.time()
         name = f"{stream}:aside:{seconds}"
-        await redis.rename(stream, name)
-        await redis.expire(name, 7 * 86400)
+        rename, expire = ("RENAME", stream, name), ("EXPIRE", name, 7 * 86400)
+        await self._fence.write(redis, rename, expire)
         _log.warning("moved %s to %s, because %s", stream, name, why)
 
-    async def _pending(self, redis: Redis, reader: Redis) -> None:
+    async def _resume(self, redis: Redis) -> None:
+        """Commands that could not begin when the claim was uncertain: unless somebody else has
+        carried them out since, they begin now."""
+        waiting = self._dispatcher.postponed
+        statuses = await self._statuses(redis, [command.id for command, _ in waiting])
+        for (command, raw), status in zip(list(waiting), statuses, strict=True):
+            waiting.remove((command, raw))
+            if status in _FINAL:
+                self._dispatcher.carried_out(command, CommandStatus(status))
+            else:
+                self._dispatcher.again(command, raw)
+
+    async def _pending(self, redis: Redis) -> None:
         """Entries that were delivered to a predecessor, or to us before a cut."""
         for stream in self._streams:
             last = "0"
             while True:
-                answer: Any = await reader.xreadgroup(GROUP, GROUP, {stream: last}, count=_BATCH)
-                entries = answer[0][1] if answer else []
+                read = ("XREADGROUP", "GROUP", GROUP, GROUP, "COUNT", _BATCH, "STREAMS")
+                answer = await self._fence.write(redis, (*read, stream, last))
+                entries = _entries(answer[0][1]) if answer else []
                 if not entries:
                     break
-                self._hand_over(stream, await self._unanswered(redis, stream, entries))
+                open_entries = await self._unanswered(redis, stream, entries)
+                self._claim.check()
+                self._hand_over(stream, open_entries)
                 last = bytes(entries[-1][0]).decode()
 
     async def _unanswered(self, redis: Redis, stream: str, entries: Entries) -> Entries:
         """Leave out what has a final receipt, in case the journal was lost; acknowledge it."""
-        pipe = redis.pipeline(transaction=False)
-        for _, raw in entries:
-            own = (raw or {}).get(b"id") or b""  # entry ids of the two streams can be the same
-            pipe.hget(self._keys.command(own.decode("utf-8", "replace")), "status")
+        # Entry ids of the two streams can be the same, so they do not count here.
+        ids = [((raw or {}).get(b"id") or b"").decode("utf-8", "replace") for _, raw in entries]
         open_entries = []
-        statuses: list[Any] = await pipe.execute(raise_on_error=False)
-        for entry, status in zip(entries, statuses, strict=True):
-            if isinstance(status, bytes) and status.decode("ascii", "replace") in _FINAL:
-                await redis.xack(stream, GROUP, entry[0])
+        for entry, status in zip(entries, await self._statuses(redis, ids), strict=True):
+            if status in _FINAL:
+                await self._fence.write(redis, ("XACK", stream, GROUP, entry[0]))
             else:
                 open_entries.append(entry)
         return open_entries
 
+    async def _statuses(self, redis: Redis, ids: list[str]) -> list[str]:
+        """Of the receipts of these commands, "" where there is none."""
+        pipe = redis.pipeline(transaction=False)
+        for command_id in ids:
+            pipe.hget(self._keys.command(command_id), "status")
+        found: list[Any] = await pipe.execute(raise_on_error=False)
+        return [raw.decode("ascii", "replace") if isinstance(raw, bytes) else "" for raw in found]
+
     async def _new(self, reader: Redis) -> None:
         wanted: Any = dict.fromkeys(self._streams, ">")
-        answer: Any = await reader.xreadgroup(
-            GROUP, GROUP, wanted, count=_BATCH, block=READ_BLOCK_MS
-        )
+        left = self._claim.left_s - BEFORE_THE_END_S
+        if left <= 0:
+            raise ClaimLostError("The claim was not renewed in time; it is taken again.")
+        block = min(READ_BLOCK_MS, int(left * 1000) + 1)
+        answer: Any = await reader.xreadgroup(GROUP, GROUP, wanted, count=_BATCH, block=block)
+        self._claim.check()
         highest = 0
         for stream, entries in answer or []:
             self._hand_over(bytes(stream).decode(), entries)
@@ -125,8 +168,29 @@ class Inbox:
 
     def _hand_over(self, stream: str, entries: Entries) -> None:
         trigger = stream == self._keys.triggers
+        self._seen[stream].update(bytes(entry_id).decode() for entry_id, _ in entries)
         for entry_id, raw in entries:
             self._dispatcher.entry(stream, bytes(entry_id).decode(), raw or {}, trigger=trigger)
+
+    async def sweep(self, redis: Redis) -> None:
+        """Take over entries that were delivered to another supervisor, which lost its claim before
+        it could begin with them."""
+        for stream in self._streams:
+            try:
+                rows: Any = await redis.xpending_range(stream, GROUP, "-", "+", MAX_PENDING)
+            except ResponseError:
+                continue  # healed at the next read
+            ids = {bytes(row["message_id"]).decode(): row for row in rows}
+            if len(rows) < MAX_PENDING:
+                self._seen[stream].intersection_update(ids)
+            for entry_id, row in ids.items():
+                if entry_id in self._seen[stream] or row["time_since_delivered"] < STRAY_MS:
+                    continue
+                entries: Any = await redis.xrange(stream, entry_id, entry_id)
+                found = entries or [(entry_id.encode(), None)]
+                open_entries = await self._unanswered(redis, stream, found)
+                self._claim.check()
+                self._hand_over(stream, open_entries)
 
     async def trim(self, redis: Redis) -> None:
         """Drop what was carried out: everything before the oldest pending entry."""
@@ -146,5 +210,14 @@ class Inbox:
             )
             oldest = pending["min"]
             keep = bytes(oldest).decode() if oldest else delivered
-            await redis.xtrim(stream, minid=keep, approximate=False)
-            await redis.xtrim(stream, maxlen=HARD_CAP, approximate=True)
+            exact, capped = ("MINID", "=", keep), ("MAXLEN", "~", HARD_CAP)
+            trims = [("XTRIM", stream, *limit) for limit in (exact, capped)]
+            await self._fence.write(redis, *trims)
+
+
+def _entries(raw: Any) -> Entries:
+    """Entries as a script answers them: names and values in a row, none of a deleted one."""
+    return [
+        (entry_id, dict(zip(fields[::2], fields[1::2], strict=True)) if fields else None)
+        for entry_id, fields in raw
+    ]

@@ -151,7 +151,7 @@ class AuthSettings:
         try:
             flags = {name: {b"0": False, b"1": True}[raw[name]] for name in _FLAGS}
             return cls(
-                epoch=int(raw[b"epoch"]),
+                epoch=epoch_of(raw[b"epoch"]),
                 enabled=flags[b"enabled"],
                 setup_skipped=flags[b"setup_skipped"],
                 mode=raw[b"mode"].decode(),
@@ -163,6 +163,16 @@ class AuthSettings:
 
 
 _FLAGS: Final = (b"enabled", b"setup_skipped")
+_MAX_EPOCH: Final = 1 << 62
+"""users.json holds 64 bits, and there must be a number behind every one that is accepted."""
+
+
+def epoch_of(raw: bytes) -> int:
+    """Milliseconds since 1970 or more. Raises `ValueError` for what no supervisor would write."""
+    epoch = int(raw)
+    if not 0 <= epoch < _MAX_EPOCH:
+        raise ValueError("no epoch")
+    return epoch
 
 
 def _text(value: Any) -> str:

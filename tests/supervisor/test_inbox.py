@@ -1,6 +1,7 @@
 """Trimming the command streams: what is open stays, what is done goes."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from services.supervisor import inbox as inbox_module
 from services.supervisor.dispatcher import Dispatcher
 from services.supervisor.inbox import Inbox
 from shared.bus.keys import GROUP, Keys
+from tests.support.claim import claim_of
 
 pytestmark = pytest.mark.redis
 
@@ -25,13 +27,16 @@ class Idle(Dispatcher):
 
 
 async def test_streams_are_trimmed_to_what_is_open(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = Keys("dumb:")
     idle = Idle()
-    inbox = Inbox(keys, idle)
+    claim = claim_of(tmp_path, keys)
+    inbox = Inbox(keys, idle, claim)
     redis = Redis.from_url(redis_url, protocol=2)
     async with redis:
+        assert (await claim.take(redis)).word == "taken"
+        await claim.fence.load(redis)
         await inbox.prepare(redis)
         await inbox.trim(redis)
         now = int(time.time() * 1000)
