@@ -69,11 +69,21 @@ class Answer:
 
 
 class Client:
-    """Requests to one API. `base` is `http://host:port`."""
+    """Requests to one API.
 
-    def __init__(self, base: str, credentials: Credentials) -> None:
+    Args:
+        base: `http://host:port`.
+        setup_code: what the API wants while there is no account, "" for nothing.
+        host: sent in `Host`, unless "": the one of `base`.
+    """
+
+    def __init__(
+        self, base: str, credentials: Credentials, setup_code: str = "", host: str = ""
+    ) -> None:
         self.base = base
         self.credentials = credentials
+        self.setup_code = setup_code
+        self._host = host
         self._httpx = httpx = _load_httpx()
         # Whom this machine trusts (and `SSL_CERT_FILE`); to read that takes 15 ms.
         trusted = ssl.create_default_context() if base.startswith("https:") else False
@@ -118,10 +128,17 @@ class Client:
             )
         return Answer(tree, answer.headers)
 
+    def headers(self, token: str) -> dict[str, str]:
+        """The headers that identify the caller; `token` "" for none."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if self.setup_code:
+            headers["X-Setup-Code"] = self.setup_code
+        return headers
+
     def _exchange(self, method: str, path: str, token: str, request: dict[str, Any]) -> Any:
-        headers = {**request.get("headers", {})}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+        headers = {**request.get("headers", {}), **self.headers(token)}
+        if self._host:
+            headers["Host"] = self._host
         more = {"timeout": QUICK_S, **request, "headers": headers}
         try:
             return self._http.request(method, f"{self.base}{path}", **more)

@@ -33,11 +33,14 @@ class Desk:
     @property
     def base(self) -> str:
         """The API that is asked: `http://host:port`. Raises `SettingsError`."""
-        settings = self.settings
-        given = (self.url or settings.api_url).rstrip("/")
+        given = self._given
         if given and not given.startswith(("http://", "https://")):
             raise SettingsError(f"'{given}' is no address of an API: use http://HOST:PORT.")
-        return given or http_base(*api_address(settings))
+        return given or http_base(*api_address(self.settings))
+
+    @property
+    def _given(self) -> str:
+        return (self.url or self.settings.api_url).rstrip("/")
 
     @property
     def logins(self) -> LoginStore:
@@ -46,10 +49,13 @@ class Desk:
     @cached_property
     def client(self) -> Client:
         """Raises `SettingsError`."""
-        token = self.settings.api_token
+        token, code, base = self.settings.api_token, self.settings.setup_code, self.base
+        # This machine's API may listen on a public address, and does not answer to that name while
+        # there are no accounts.
+        host = "" if self._given else "localhost"
         if token:
-            return Client(self.base, TokenCredentials(token))
-        return Client(self.base, LoginCredentials(self.logins, self.base))
+            return Client(base, TokenCredentials(token), code, host)
+        return Client(base, LoginCredentials(self.logins, base), code, host)
 
     def close(self) -> None:
         """End what was begun."""

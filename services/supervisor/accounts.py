@@ -24,6 +24,7 @@ from shared.bus.accounts import (
 from shared.bus.claim import Fence
 from shared.bus.keys import Keys
 from shared.errors import ConfigError
+from shared.models.account import MAX_EPOCH
 from shared.models.account_change import Refusal
 from shared.models.command import CommandStatus
 
@@ -209,6 +210,13 @@ class Accounts:
             if self._stamp() != self._seen:
                 await asyncio.to_thread(self.load)  # or what was changed there would be lost
             if self._book is None or self._book.epoch > above > 0:
+                return
+            if above >= MAX_EPOCH:
+                _log.error(
+                    "Redis stated the epoch %d of accounts, which leaves no higher one: ours are "
+                    "published as they are. Restart the API programs that have seen it",
+                    above,
+                )
                 return
             book = copy.copy(self._book)
             book.raise_epoch(time.time(), above)

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from services.supervisor.claim import Claim
 from services.supervisor.dispatcher import Dispatcher
-from shared.bus.claim import ClaimLostError
+from shared.bus.claim import ClaimLostError, Command
 from shared.bus.client import READ_BLOCK_MS
 from shared.bus.keys import GROUP, Keys
 from shared.models.command import CommandStatus
@@ -135,7 +135,10 @@ class Inbox:
         open_entries = []
         for entry, status in zip(entries, await self._statuses(redis, ids), strict=True):
             if status in _FINAL:
-                await self._fence.write(redis, ("XACK", stream, GROUP, entry[0]))
+                done: list[Command] = [("XACK", stream, GROUP, entry[0])]
+                if (entry[1] or {}).get(b"args"):  # as `outbox.ack`: they may hold secrets
+                    done.append(("XDEL", stream, entry[0]))
+                await self._fence.write(redis, *done)
             else:
                 open_entries.append(entry)
         return open_entries

@@ -1,5 +1,6 @@
 """Accounts, their settings and API tokens, as they stand in `dumb:auth:*` (docs/protocol.md)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -106,8 +107,8 @@ class ApiToken:
             hash=_text(tree["hash"]),
             role=Role(tree["role"]),
             owner=_text(tree["owner"]),
-            created_at=float(tree["created_at"]),
-            expires_at=None if expires is None else float(expires),
+            created_at=_time(tree["created_at"]),
+            expires_at=None if expires is None else _time(expires),
         )
 
     def expired(self, now: float) -> bool:
@@ -163,15 +164,15 @@ class AuthSettings:
 
 
 _FLAGS: Final = (b"enabled", b"setup_skipped")
-_MAX_EPOCH: Final = 1 << 62
-"""users.json holds 64 bits, and there must be a number behind every one that is accepted."""
+MAX_EPOCH: Final = 1 << 62
+"""An epoch is milliseconds since 1970, or more. One that rises above this could not be saved."""
 
 
 def epoch_of(raw: bytes) -> int:
-    """Milliseconds since 1970 or more. Raises `ValueError` for what no supervisor would write."""
+    """The number in a hash of Redis. Raises `ValueError` for what no supervisor would write."""
     epoch = int(raw)
-    if not 0 <= epoch < _MAX_EPOCH:
-        raise ValueError("no epoch")
+    if not 0 <= epoch <= MAX_EPOCH:
+        raise ValueError(f"an epoch is a whole number of at most {MAX_EPOCH}")
     return epoch
 
 
@@ -179,6 +180,14 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("text was expected")
     return value
+
+
+def _time(value: Any) -> float:
+    """What JSON has a number for: `nan` and `inf` are none, though `float` takes them as text."""
+    seconds = float(value)
+    if not math.isfinite(seconds):
+        raise ValueError("a time was expected")
+    return seconds
 
 
 def _flag(value: Any) -> bool:
