@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from services.cli.desk import Desk
 from services.cli.doctor.api import check_api
 from services.cli.doctor.bus import check_redis
+from services.cli.doctor.claim import check_claim
 from services.cli.doctor.findings import Finding
 from services.cli.doctor.machine import check_config_file, check_home, check_locks
 from shared.errors import DumbError
@@ -28,6 +29,8 @@ def examine(desk: Desk) -> list[Finding]:
     if not told and (near or settings.redis_url):
         found += check_redis(settings)
         found += check_locks(settings) if near else ()
+    if near and settings.redis_url:  # the API cannot tell: it may be that of another directory
+        found += check_claim(settings)
     return found
 
 
