@@ -36,8 +36,8 @@ LOOK_S: Final = 0.1
 ANSWER_S: Final = 2.0
 """A Redis that does not answer within this time is not waited for by a supervisor that begins."""
 RISE_MS: Final = 200
-"""The time left falls by itself. One that rises by more than a correction of Redis' clock was
-renewed."""
+"""The time left falls by itself. What is left beyond that, and beyond what a correction of Redis'
+clock would explain, is a renewal."""
 OLD_S: Final = 1.6
 """A heartbeat comes every second. One that has not advanced for so long will not."""
 
@@ -133,16 +133,19 @@ class Claim:
             ForeignHolderError: its holder is alive. Nothing was changed.
         """
         redis = commands_client(url, "dumb-supervisor-claim", 1)
-        before: Taken | None = None
+        first: Taken | None = None
+        since = 0.0
         try:
             while True:
+                asked = since_boot()
                 async with asyncio.timeout(ANSWER_S):
                     found = await self.take(redis)
                 if found.word in {"kept", "taken"}:
                     return
-                if before is not None and _renewed(before, found):
+                if first is None or (first.word, first.raw) != (found.word, found.raw):
+                    first, since = found, since_boot()  # it changed hands: watched from now on
+                elif _renewed(first, found, asked - since):
                     raise ForeignHolderError(found.holder, parse_redis_url(url).place)
-                before = found
                 await asyncio.sleep(LOOK_S)
         except (RedisError, OSError) as error:
             _log.warning("cannot ask Redis who writes there (%s): services go first", error)
@@ -160,12 +163,7 @@ class Claim:
         """
         while True:
             await asyncio.sleep(RENEW_S)
-            found = await self.take(redis)
-            if found.word == "taken":
-                raise ClaimLostError("The claim had run out, or was deleted; it is taken again.")
-            if found.word != "kept":
-                raise ClaimLostError(f"The claim went to {found.holder}.")
-            self._notice(found)
+            await self.confirm(redis)
 
     async def release(self, redis: Redis) -> None:
         """Leave it to others, at the end. Raises as `take`."""
@@ -177,6 +175,20 @@ class Claim:
         """Raises `ClaimLostError` unless it is certain."""
         if not self.certain:
             raise ClaimLostError("The claim was not renewed in time; it is taken again.")
+
+    async def confirm(self, redis: Redis) -> None:
+        """Renew it now, after a read that no script guards.
+
+        Raises:
+            ClaimLostError: it was not ours without a gap, so what was read may be another's.
+            redis.exceptions.RedisError, OSError: Redis is away.
+        """
+        found = await self.take(redis)
+        if found.word == "taken":
+            raise ClaimLostError("The claim had run out, or was deleted; it is taken again.")
+        if found.word != "kept":
+            raise ClaimLostError(f"The claim went to {found.holder}.")
+        self._notice(found)
 
     # -- who is there ----------------------------------------------------------------------
 
@@ -230,10 +242,8 @@ class Claim:
             _log.warning("%s cannot be written: %s", self._token_path, error.strerror)
 
 
-def _renewed(before: Taken, now: Taken) -> bool:
-    """Whether the holder did something between two looks."""
-    if (before.word, before.raw) != (now.word, now.raw):
-        return False  # it changed hands: that one is watched from now on
+def _renewed(first: Taken, now: Taken, passed_s: float) -> bool:
+    """Whether the holder did something between two looks, at least `passed_s` seconds apart."""
     if now.word == "old":
-        return before.heartbeat_at != now.heartbeat_at
-    return now.left_ms > before.left_ms + RISE_MS
+        return first.heartbeat_at != now.heartbeat_at
+    return now.left_ms > first.left_ms - passed_s * 1000 + RISE_MS

@@ -1,8 +1,9 @@
 """Reads the two command streams: what is pending first, then what is new.
 
 To read is to take away, so it happens only under the claim. The read that waits for new entries is
-no script (a script cannot wait): it ends before the claim can run out. What it brings a process
-that stood still meanwhile is left pending, for whoever has the claim then (`sweep`).
+no script (a script cannot wait): it ends before the claim can run out, and the claim is confirmed
+before anything is done with its answer. What a process reads that lost the claim is left pending,
+for the one that has it then (`sweep`).
 """
 
 import asyncio
@@ -65,7 +66,7 @@ class Inbox:
                 await self._resume(redis)
                 await self._pending(redis)
                 while True:
-                    await self._new(reader)
+                    await self._new(redis, reader)
             except ResponseError as error:
                 # The stream or its group was deleted (a wiped Redis, a curious hand).
                 if not str(error).startswith(("NOGROUP", "WRONGTYPE", "UNBLOCKED")):
@@ -105,9 +106,10 @@ class Inbox:
         """Commands that could not begin when the claim was uncertain: unless somebody else has
         carried them out since, they begin now."""
         waiting = self._dispatcher.postponed
-        statuses = await self._statuses(redis, [command.id for command, _ in waiting])
-        for (command, raw), status in zip(list(waiting), statuses, strict=True):
+        found = await self._receipts(redis, [command.id for command, _ in waiting])
+        for command, raw in list(waiting):
             waiting.remove((command, raw))
+            status, _ = found[command.id]
             if status in _FINAL:
                 self._dispatcher.carried_out(command, CommandStatus(status))
             else:
@@ -129,12 +131,20 @@ class Inbox:
                 last = bytes(entries[-1][0]).decode()
 
     async def _unanswered(self, redis: Redis, stream: str, entries: Entries) -> Entries:
-        """Leave out what has a final receipt, in case the journal was lost; acknowledge it."""
-        # Entry ids of the two streams can be the same, so they do not count here.
-        ids = [((raw or {}).get(b"id") or b"").decode("utf-8", "replace") for _, raw in entries]
+        """Leave out what has a final receipt, in case the journal was lost, or that of another
+        supervisor; acknowledge it."""
+        trigger = stream == self._keys.triggers
+        own = [_ids(*entry, trigger=trigger) for entry in entries]
+        found = await self._receipts(redis, [command_id for ids in own for command_id in ids])
         open_entries = []
-        for entry, status in zip(entries, await self._statuses(redis, ids), strict=True):
-            if status in _FINAL:
+        for entry, ids in zip(entries, own, strict=True):
+            receipts = [found[command_id] for command_id in ids]
+            # One that was named by its sender is that one's alone. Entry ids of the two streams can
+            # be the same: there the source tells whose receipt it is.
+            if any(
+                status in _FINAL and (len(ids) == 1 or (source == "trigger") == trigger)
+                for status, source in receipts
+            ):
                 done: list[Command] = [("XACK", stream, GROUP, entry[0])]
                 if (entry[1] or {}).get(b"args"):  # as `outbox.ack`: they may hold secrets
                     done.append(("XDEL", stream, entry[0]))
@@ -143,22 +153,26 @@ class Inbox:
                 open_entries.append(entry)
         return open_entries
 
-    async def _statuses(self, redis: Redis, ids: list[str]) -> list[str]:
-        """Of the receipts of these commands, "" where there is none."""
+    async def _receipts(self, redis: Redis, ids: list[str]) -> dict[str, tuple[str, str]]:
+        """Status and source of the receipts of these commands, "" where there is none."""
         pipe = redis.pipeline(transaction=False)
         for command_id in ids:
-            pipe.hget(self._keys.command(command_id), "status")
-        found: list[Any] = await pipe.execute(raise_on_error=False)
-        return [raw.decode("ascii", "replace") if isinstance(raw, bytes) else "" for raw in found]
+            pipe.hmget(self._keys.command(command_id), "status", "source")
+        answers: list[Any] = await pipe.execute(raise_on_error=False)
+        return {
+            command_id: (_text(raw[0]), _text(raw[1])) if isinstance(raw, list) else ("", "")
+            for command_id, raw in zip(ids, answers, strict=True)
+        }
 
-    async def _new(self, reader: Redis) -> None:
+    async def _new(self, redis: Redis, reader: Redis) -> None:
         wanted: Any = dict.fromkeys(self._streams, ">")
         left = self._claim.left_s - BEFORE_THE_END_S
         if left <= 0:
             raise ClaimLostError("The claim was not renewed in time; it is taken again.")
         block = min(READ_BLOCK_MS, int(left * 1000) + 1)
         answer: Any = await reader.xreadgroup(GROUP, GROUP, wanted, count=_BATCH, block=block)
-        self._claim.check()
+        if answer:
+            await self._claim.confirm(redis)
         highest = 0
         for stream, entries in answer or []:
             self._hand_over(bytes(stream).decode(), entries)
@@ -192,7 +206,7 @@ class Inbox:
                 entries: Any = await redis.xrange(stream, entry_id, entry_id)
                 found = entries or [(entry_id.encode(), None)]
                 open_entries = await self._unanswered(redis, stream, found)
-                self._claim.check()
+                await self._claim.confirm(redis)
                 self._hand_over(stream, open_entries)
 
     async def trim(self, redis: Redis) -> None:
@@ -216,6 +230,19 @@ class Inbox:
             exact, capped = ("MINID", "=", keep), ("MAXLEN", "~", HARD_CAP)
             trims = [("XTRIM", stream, *limit) for limit in (exact, capped)]
             await self._fence.write(redis, *trims)
+
+
+def _ids(entry_id: bytes, raw: dict[bytes, bytes] | None, *, trigger: bool) -> tuple[str, ...]:
+    """Under which the receipt of an entry may stand: see `Dispatcher._with_own_id`."""
+    named = (raw or {}).get(b"id")
+    if named:
+        return (_text(named),)
+    plain = _text(entry_id)
+    return (plain, f"{plain}:{'trigger' if trigger else 'command'}")
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "replace")
 
 
 def _entries(raw: Any) -> Entries:

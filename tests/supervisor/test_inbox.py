@@ -45,7 +45,7 @@ async def test_streams_are_trimmed_to_what_is_open(
             await redis.xadd(keys.commands, {"a": "b"}, id=entry_id)
         await inbox.trim(redis)
         assert await redis.xlen(keys.commands) == 10  # nothing was read yet
-        await inbox._new(redis)
+        await inbox._new(redis, redis)
         assert idle.seen == [f"c{entry_id}" for entry_id in ids]
         await redis.xack(keys.commands, GROUP, *ids[:4], *ids[6:])
         await inbox.trim(redis)
@@ -88,3 +88,35 @@ async def test_what_has_a_final_receipt_is_not_taken_again_and_its_arguments_go(
         assert idle.seen == [f"c{left[0][0].decode()}"]
         pending: Any = await redis.xpending(keys.commands, GROUP)
         assert pending["pending"] == 1
+
+
+async def test_an_entry_without_an_id_is_known_by_its_own_and_its_source(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """What another supervisor answered stands in no journal here."""
+    keys = Keys("dumb:")
+    idle = Idle()
+    claim = claim_of(tmp_path, keys)
+    inbox = Inbox(keys, idle, claim)
+    redis = Redis.from_url(redis_url, protocol=2)
+    async with redis:
+        await claim.take(redis)
+        await claim.fence.load(redis)
+        await inbox.prepare(redis)
+        ids = [f"{int(time.time() * 1000)}-{number}" for number in range(5)]
+        for entry_id in ids:  # the two streams count on their own
+            for stream in (keys.commands, keys.triggers):
+                await redis.xadd(stream, {"action": "start"}, id=entry_id)
+        for command_id, source, status in (
+            (ids[0], "redis", "succeeded"),
+            (f"{ids[0]}:trigger", "trigger", "failed"),
+            (ids[1], "trigger", "succeeded"),
+            (ids[2], "cli", "running"),
+            (f"{ids[3]}:command", "cli", "cancelled"),
+        ):
+            receipt: dict[Any, Any] = {"status": status, "source": source}
+            await redis.hset(keys.command(command_id), mapping=receipt)
+        await redis.xreadgroup(GROUP, GROUP, {keys.commands: ">", keys.triggers: ">"})
+        await inbox._pending(redis)
+    commands = [f"c{ids[number]}" for number in (1, 2, 4)]
+    assert idle.seen == commands + [f"t{ids[number]}" for number in (2, 3, 4)]
