@@ -347,6 +347,7 @@ class Faults:
         assert self.one.pending() == self.one.pending("triggers") == 0
 
 
+@pytest.mark.timeout(900)
 def test_rounds_of_faults(one: Boss, two: Boss) -> None:
     works(one)
     rng = random.Random(6)
