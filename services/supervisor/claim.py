@@ -26,6 +26,7 @@ from shared.exits import Exit
 from shared.owner import TOKEN_FILE, owner_of, read_token
 from shared.redis_url import parse_redis_url
 from shared.settings import Settings
+from shared.texts import encodable
 from shared.version import VERSION
 
 _log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Claim:
             owner=owner_of(self._token),
             lock=f"{status.st_dev}:{status.st_ino}",
             node=socket.gethostname(),
-            home=str(settings.home),
+            home=encodable(str(settings.home)),
             pid=os.getpid(),
             boot_id=boot_id(),
             version=VERSION,
