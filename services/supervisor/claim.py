@@ -18,7 +18,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.supervisor.identity import boot_id, since_boot
-from shared.bus.claim import TTL_MS, ClaimLostError, Fence, Holder, Taken, take_claim
+from shared.bus.claim import (
+    TTL_MS,
+    ClaimLostError,
+    Fence,
+    Holder,
+    Taken,
+    take_claim,
+)
 from shared.bus.client import commands_client
 from shared.bus.keys import Keys
 from shared.errors import DumbError
@@ -178,10 +185,10 @@ class Claim:
             raise ClaimLostError("The claim was not renewed in time; it is taken again.")
 
     async def confirm(self, redis: Redis) -> None:
-        """Renew it now, after a read that no script guards.
+        """Renew it now.
 
         Raises:
-            ClaimLostError: it was not ours without a gap, so what was read may be another's.
+            ClaimLostError: it was not ours without a gap.
             redis.exceptions.RedisError, OSError: Redis is away.
         """
         found = await self.take(redis)

@@ -1,9 +1,9 @@
 """Reads the two command streams: what is pending first, then what is new.
 
 To read is to take away, so it happens only under the claim. The read that waits for new entries is
-no script (a script cannot wait): it ends before the claim can run out, and the claim is confirmed
-before anything is done with its answer. What a process reads that lost the claim is left pending,
-for the one that has it then (`sweep`).
+no script (a script cannot wait): it ends before the claim can run out, and the claim is read behind
+it before anything is done with its answer. What a process reads that lost the claim is left
+pending, for the one that has it then (`sweep`).
 """
 
 import asyncio
@@ -66,7 +66,7 @@ class Inbox:
                 await self._resume(redis)
                 await self._pending(redis)
                 while True:
-                    await self._new(redis, reader)
+                    await self._new(reader)
             except ResponseError as error:
                 # The stream or its group was deleted (a wiped Redis, a curious hand).
                 if not str(error).startswith(("NOGROUP", "WRONGTYPE", "UNBLOCKED")):
@@ -164,15 +164,14 @@ class Inbox:
             for command_id, raw in zip(ids, answers, strict=True)
         }
 
-    async def _new(self, redis: Redis, reader: Redis) -> None:
-        wanted: Any = dict.fromkeys(self._streams, ">")
+    async def _new(self, reader: Redis) -> None:
         left = self._claim.left_s - BEFORE_THE_END_S
         if left <= 0:
             raise ClaimLostError("The claim was not renewed in time; it is taken again.")
         block = min(READ_BLOCK_MS, int(left * 1000) + 1)
-        answer: Any = await reader.xreadgroup(GROUP, GROUP, wanted, count=_BATCH, block=block)
-        if answer:
-            await self._claim.confirm(redis)
+        read = ("XREADGROUP", "GROUP", GROUP, GROUP, "COUNT", _BATCH, "BLOCK", block, "STREAMS")
+        answer = await self._fence.read(reader, *read, *self._streams, ">", ">")
+        self._claim.check()
         highest = 0
         for stream, entries in answer or []:
             self._hand_over(bytes(stream).decode(), entries)

@@ -170,6 +170,27 @@ class Fence:
         sha = self._shas.fenced
         return await redis.evalsha(sha, 1, self.key, *words, self.value)
 
+    async def read(self, redis: Redis, *words: Any) -> Any:
+        """The answer to a command that waits, so that no script can guard it, if it is ours.
+
+        The claim is read at once behind it, on the same connection and in the same round trip. It
+        is not renewed: Redis carries that out also for a process that is frozen, or for a machine
+        that is gone, and would keep its claim alive.
+
+        Raises:
+            ClaimLostError: it is not ours, so what was read may be another's.
+            redis.exceptions.RedisError, OSError: Redis is away, or refuses the command.
+        """
+        pipe = redis.pipeline(transaction=False)
+        pipe.execute_command(*words)
+        pipe.get(self.key)
+        answer, value = await pipe.execute(raise_on_error=False)
+        if isinstance(answer, Exception):
+            raise answer
+        if value != self.value:
+            raise ClaimLostError("The claim is gone from Redis, or another supervisor has it.")
+        return answer
+
     def add(self, pipe: Pipeline, *commands: Command) -> None:
         """The same as a part of a pipeline."""
         words = [word for command in commands for word in (len(command), *command)]

@@ -45,7 +45,7 @@ async def test_streams_are_trimmed_to_what_is_open(
             await redis.xadd(keys.commands, {"a": "b"}, id=entry_id)
         await inbox.trim(redis)
         assert await redis.xlen(keys.commands) == 10  # nothing was read yet
-        await inbox._new(redis, redis)
+        await inbox._new(redis)
         assert idle.seen == [f"c{entry_id}" for entry_id in ids]
         await redis.xack(keys.commands, GROUP, *ids[:4], *ids[6:])
         await inbox.trim(redis)

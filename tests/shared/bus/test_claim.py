@@ -171,6 +171,33 @@ async def test_every_script_that_writes_asks_for_the_claim(redis: Redis) -> None
     assert len(await redis.keys()) >= 7
 
 
+async def test_a_read_that_waits_counts_only_under_the_claim(redis: Redis) -> None:
+    fence = Fence(KEYS.claim, MINE.to_json())
+    await redis.xgroup_create("dumb:q", "g", mkstream=True)
+    await redis.xadd("dumb:q", {"a": "b"}, id="1-0")
+    read = ("XREADGROUP", "GROUP", "g", "g", "BLOCK", 20, "STREAMS", "dumb:q", ">")
+    for lost in (None, OTHER.to_json(), b""):
+        if lost is not None:
+            await redis.set(KEYS.claim, lost)
+        with pytest.raises(ClaimLostError):
+            await fence.read(redis, *read)
+    await redis.delete(KEYS.claim)
+    await redis.rpush(KEYS.claim, MINE.to_json())
+    with pytest.raises(ClaimLostError):
+        await fence.read(redis, *read)
+    await redis.delete(KEYS.claim)
+    await redis.set(KEYS.claim, MINE.to_json(), px=TTL_MS)
+    assert not await fence.read(redis, *read)  # the loser has taken the entry: it is pending
+    await redis.xadd("dumb:q", {"a": "b"}, id="2-0")
+    assert await fence.read(redis, *read) == [[b"dumb:q", [(b"2-0", {b"a": b"b"})]]]
+    await redis.pexpire(KEYS.claim, 2000)
+    await fence.read(redis, *read)
+    assert await redis.pttl(KEYS.claim) <= 2000  # it is not renewed
+    await redis.delete("dumb:q")
+    with pytest.raises(ResponseError, match=r"^NOGROUP"):  # `Inbox` looks at the beginning
+        await fence.read(redis, *read)
+
+
 def test_what_says_that_the_claim_is_lost() -> None:
     assert claim_lost(ClaimLostError("x"))
     assert claim_lost(ResponseError("NOCLAIM the claim of this supervisor does not stand in Redis"))
