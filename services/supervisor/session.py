@@ -170,7 +170,6 @@ async def _together(*work: Coroutine[Any, Any, None]) -> None:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await cancelled(*tasks)
-    # All of them are asked: an exception that nothing retrieves ends as a traceback in the log.
     errors = [error for task in done if (error := task.exception()) is not None]
     if errors:
         raise errors[0]
@@ -183,10 +182,15 @@ async def cancelled(*tasks: "asyncio.Task[None]") -> None:
     can get lost: the supervisor then neither ended nor connected again.
     """
     left = set(tasks)
+    for task in left:  # also when this is cancelled itself, before they have ended
+        task.add_done_callback(_retrieve)
     while left:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_TELL_AGAIN_S)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()  # retrieved: who cares raises it
+
+
+def _retrieve(task: "asyncio.Task[None]") -> None:
+    """An exception that nothing retrieves ends as a traceback in the log."""
+    if not task.cancelled():
+        task.exception()

@@ -71,10 +71,15 @@ class Holder:
             return cls()
 
     def __str__(self) -> str:
-        where = f" on {self.node[:200]}" if self.node else ""
-        home = f", data directory {self.home[:400]}" if self.home else ""
+        where = f" on {_line(self.node[:200])}" if self.node else ""
+        home = f", data directory {_line(self.home[:400])}" if self.home else ""
         pid = f", pid {self.pid}" if self.pid else ""
         return f"another supervisor{where}{home}{pid}"
+
+
+def _line(text: str) -> str:
+    """What another process wrote, as a part of one sentence."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 _KINDS: Final[dict[str, Any]] = {

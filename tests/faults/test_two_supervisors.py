@@ -157,6 +157,38 @@ def test_a_successor_on_the_directory_takes_over_at_once(one: Boss) -> None:
     works(one)
 
 
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, Exit.OK), (signal.SIGUSR2, Exit.HANDED_OVER)]
+)
+def test_one_that_watches_can_be_told_to_end(
+    one: Boss, two: Boss, number: signal.Signals, code: Exit
+) -> None:
+    one.kill()
+    lock = two.home / "run" / "supervisor.lock"
+    with renewed_claim(one.redis) as claim:  # until it is about to look
+        two.start(ready=False)
+        wait_until_sync(
+            lambda: lock.exists() and lock.read_text() == f"{two.pid}\n", what="its lock"
+        )
+    assert two.stop(number) == code
+    assert one.redis.get(CLAIM) == claim
+    assert starts(two) == 0
+
+
+def test_under_another_prefix_both_write(
+    one: Boss, two: Boss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DUMB_REDIS_PREFIX", "second:")
+    two.start(ready=False)
+    wait_until_sync(
+        lambda: two.redis.hget("second:supervisor", "pid") == str(two.pid).encode(),
+        what="the heartbeat under the other prefix",
+    )
+    works(one)
+    assert two.stop() == 0
+    assert one.runs
+
+
 def test_a_copy_of_the_directory_is_a_stranger(one: Boss, two: Boss) -> None:
     one.kill()
     shutil.rmtree(two.home)

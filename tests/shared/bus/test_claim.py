@@ -208,5 +208,6 @@ def test_what_says_that_the_claim_is_lost() -> None:
 def test_a_holder_is_named_for_people() -> None:
     assert str(OTHER) == "another supervisor on m, data directory /other, pid 8"
     assert str(Holder(node="m" * 9000)) == f"another supervisor on {'m' * 200}"
+    assert str(Holder(home="/a\nb\x1b[1m")) == "another supervisor, data directory /a?b?[1m"
     assert Holder.from_json(OTHER.to_json()) == OTHER
     assert Holder.from_json(b'{"pid":"12","later":1}') == Holder(pid=12)
