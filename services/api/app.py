@@ -60,6 +60,7 @@ from services.api.routes import (
     updates,
 )
 from services.api.secret_reads import SecretReads
+from services.api.situation import SituationReader
 from services.api.ws.router import open_rooms, ws_routes
 from shared.bus.client import commands_client
 from shared.bus.keys import Keys
@@ -93,6 +94,7 @@ def create_app(
     reader = ConfigReader(redis, keys, lambda: bridge.counters.resyncs)
     state = app.state
     state.redis, state.keys, state.bridge, state.config = redis, keys, bridge, reader
+    state.situation = SituationReader(redis, keys, reader)
     state.commands = CommandService(redis, keys, bridge, reader)
     state.config_changes = ConfigChanges(state.commands)
     state.secret_reads = SecretReads(redis, keys)

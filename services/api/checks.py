@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shared.judgement import Judgement, Verdict
 from shared.models.service import ServiceState
-from shared.states import Desired, ServiceStatus
+from shared.states import ServiceStatus
 from shared.version import VERSION
 
 LOW_DISK_BYTES: Final = 1 << 30
 LOW_DISK_SHARE: Final = 0.05
 MIN_REDIS: Final = (6, 2)
-_DOWN: Final = frozenset({ServiceStatus.EXITED, ServiceStatus.FAILED})
+COMING_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +89,22 @@ def check_disks(disks: Any) -> list[Check]:
     return found
 
 
-def check_services(states: Mapping[str, ServiceState]) -> list[Check]:
-    """Services that ought to run and do not; one line for all that is well."""
-    bad = []
-    for name, state in sorted(states.items()):
-        wanted = state.desired is Desired.UP or state.enabled
-        if state.status in _DOWN and wanted:
-            detail = f"{state.status}: {state.exit_reason or 'no reason known'}"
-            bad.append(Check(f"service {name}", False, detail, f"See `dumb logs '{name}'`."))
-        elif state.status is ServiceStatus.RUNNING and state.health == "unhealthy":
-            detail = f"unhealthy: {state.health_reason or 'no reason known'}"
-            bad.append(Check(f"service {name}", False, detail, f"See `dumb logs '{name}'`."))
+def check_services(
+    states: Mapping[str, ServiceState], judged: Mapping[str, Judgement]
+) -> list[Check]:
+    """Services that need attention; one line for all the others."""
+    bad = [
+        Check(f"service {name}", False, judgement.reason, judgement.advice)
+        for name, judgement in judged.items()
+        if judgement.attention
+    ]
     running = sum(1 for state in states.values() if state.status is ServiceStatus.RUNNING)
-    return bad or [Check("services", True, f"{running} of {len(states)} run, none failed")]
+    coming = [
+        judgement.reason
+        for judgement in judged.values()
+        if judgement.verdict in {Verdict.STARTING, Verdict.WAITING}
+    ]
+    more = f"; {', '.join(coming[:COMING_SHOWN])}" if coming else ""
+    return bad or [
+        Check("services", True, f"{running} of {len(states)} run, none needs attention{more}")
+    ]

@@ -1,9 +1,11 @@
 """Bodies of requests, and of answers as the OpenAPI page shows them."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from shared.judgement import Verdict
 from shared.models.command import CommandStatus
 from shared.models.service import ServiceState
 from shared.models.startup import Phase
@@ -105,10 +107,26 @@ class AuditTrail(BaseModel):
     entries: list[AuditEntryBody]
 
 
-class ServiceStates(BaseModel):
-    """Every field of `dumb:service:<name>` (docs/protocol.md)."""
+class JudgementBody(BaseModel):
+    """Whether a service is as it should be (docs/protocol.md, "Judgement")."""
 
-    services: list[ServiceState]
+    verdict: Verdict
+    reason: str = Field(description="A sentence for people")
+    since: float | None = Field(description="Epoch seconds; null when unknown")
+    advice: str = Field(description="What to do; empty when nothing is")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedState(ServiceState):
+    """Every field of `dumb:service:<name>` (docs/protocol.md), and what they amount to."""
+
+    judgement: JudgementBody | None = None
+
+
+class ServiceStates(BaseModel):
+    """In the order of the file."""
+
+    services: list[JudgedState]
 
 
 class ServiceStatusBody(BaseModel):

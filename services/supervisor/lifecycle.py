@@ -13,7 +13,6 @@ from services.supervisor.capture import Capture
 from services.supervisor.effects import Effects, HeldError
 from services.supervisor.failure import best_line, describe_exit
 from services.supervisor.fleet.health_plan import HealthPlan, Planner
-from services.supervisor.fleet.options import expected_exits
 from services.supervisor.identity import Identity, members, since_boot, start_ticks
 from services.supervisor.journal import JournalError
 from services.supervisor.launching import Launched, Launcher
@@ -23,6 +22,7 @@ from services.supervisor.readiness import Readiness
 from services.supervisor.spawn import LaunchError, LaunchSpec, stop_policy
 from services.supervisor.statebook import StateBook, health_fields
 from services.supervisor.stopper import Report, end_survivors, stop
+from shared.config.ends import expected_exits
 from shared.config.services import ServiceBlock
 from shared.errors import DumbError
 from shared.models.service import RestartStats, ServiceState

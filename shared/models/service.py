@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -92,12 +92,12 @@ class ServiceState:
         }
 
     @classmethod
-    def from_json(cls, data: bytes | str) -> "ServiceState":
+    def from_json(cls, data: bytes | str) -> Self:
         """Parse an event. Raises `ValueError` when it is not one."""
         return cls.from_mapping(orjson.loads(data))
 
     @classmethod
-    def from_mapping(cls, tree: Mapping[str, Any]) -> "ServiceState":
+    def from_mapping(cls, tree: Mapping[str, Any]) -> Self:
         """Build from a decoded JSON object; unknown keys of a newer writer are ignored.
 
         Raises:
@@ -114,7 +114,7 @@ class ServiceState:
             raise ValueError(str(error)) from error
 
     @classmethod
-    def from_hash(cls, process_name: str, raw: Mapping[bytes, bytes]) -> "ServiceState":
+    def from_hash(cls, process_name: str, raw: Mapping[bytes, bytes]) -> Self:
         """Parse the Redis hash. An empty one gives a stopped service."""
         text = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in raw.items()}
         tree: dict[str, Any] = {"process_name": process_name}

@@ -27,6 +27,7 @@ from services.api.configuration import ConfigAwayError, ConfigReader
 from services.api.deps import BridgeDep, ConfigDep, KeysDep, RedisDep
 from services.api.environment_schemas import Environment
 from services.api.schemas import Problem
+from services.api.situation import SituationDep
 from shared.bus.keys import Keys
 from shared.config.masking import masked_value
 from shared.config.schema import unknown_keys
@@ -40,20 +41,25 @@ BRIDGE_NAME: Final = "dumb-api-bridge"
 
 @router.get("/environment", response_model=Environment, responses={503: {"model": Problem}})
 async def get_environment(
-    redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: ConfigDep
+    redis: RedisDep,
+    keys: KeysDep,
+    bridge: BridgeDep,
+    config: ConfigDep,
+    situation: SituationDep,
 ) -> Response:
     """Versions, machines, limits, disks, services; and the checks of `dumb doctor`."""
     states = bridge.states
     info: dict[str, Any] = await redis.info()
     beat, facts, problem = await _supervisor(redis, keys)
     about, warnings = await _config(config)
+    judged = (await situation.read()).judge_all(states.values())
     version = str(info.get("redis_version", ""))
     checks = [
         check_redis(version),
         check_supervisor(beat, time.time()),
         *check_config(problem, str(about.get("version", "")), warnings),
         *check_disks(facts.get("disks")),
-        *check_services(states),
+        *check_services(states, judged),
     ]
     return Json(
         {

@@ -1,60 +1,45 @@
 """Is all well: for people (`/health`) and for load balancers (`/livez`, `/readyz`)."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Final
 
 from fastapi import APIRouter
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.answers import Json, retry_later
-from services.api.configuration import ConfigAwayError, ConfigReader
-from services.api.deps import BridgeDep, ConfigDep, KeysDep, RedisDep
-from services.api.health import STARTING_PHASES, details_of, problems_of
+from services.api.deps import BridgeDep
+from services.api.health import details_of, problems_of
 from services.api.schemas import Health, Probe
-from shared.bus.keys import Keys
+from services.api.situation import SituationDep
+from shared.judgement import STARTING_PHASES
+from shared.models.startup import Phase
 
 router = APIRouter(tags=["health"])
 
-ANSWER_S: Final = 1.0
-"""A Redis that takes longer counts as away."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Beat:
-    """What Redis says. `supervisor`: its heartbeat is there."""
-
-    redis: bool = False
-    supervisor: bool = False
-    phase: str = ""
-    config_problem: str = ""
-
 
 @router.get("/health", response_model=Health, response_model_exclude_unset=True)
-async def get_health(
-    redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: ConfigDep
-) -> Response:
-    """Always 200. Asks Redis for two small things; the rest is in this replica's memory."""
-    beat = await _read_beat(redis, keys)
+async def get_health(request: Request, situation: SituationDep, bridge: BridgeDep) -> Response:
+    """Always 200. While accounts are on, only a caller with a token is told names and reasons."""
+    may_be_told = request.app.state.admission.may_be_told
+    now, telling = await asyncio.gather(situation.read(), may_be_told(request))
     problems = []
-    if not beat.redis:
+    boot = now.boot
+    if not now.redis:
         problems.append("Redis does not answer")
-    elif not beat.supervisor:
+    elif not now.beat:
         problems.append("the supervisor is not running")
-    elif beat.phase in STARTING_PHASES:
+    elif boot is not None and boot.phase in STARTING_PHASES:
         return Json({"status": "healthy"})
-    if beat.config_problem:
-        problems.append(f"configuration: {beat.config_problem}")
-    if beat.phase == "shutting_down":
+    if now.config_problem:
+        reason = f": {now.config_problem}" if telling else " has a fault"
+        problems.append(f"configuration{reason}")
+    if boot is not None and boot.phase is Phase.SHUTTING_DOWN:
         problems.append("the supervisor is shutting down")
-    if beat.redis and beat.supervisor:
+    if now.redis and now.beat:
         if not bridge.connected:
             problems.append("the status subscription is reconnecting")
-        trying = beat.phase != "degraded" and await _in_wizard(config)
-        problems += problems_of(bridge.states, trying=trying)
+        judged = now.judge_all(bridge.states.values(), trying=True)
+        problems += problems_of(judged.values(), telling=telling)
     if not problems:
         return Json({"status": "healthy"})
     return Json({"status": "unhealthy", "details": details_of(problems)})
@@ -72,50 +57,21 @@ async def get_liveness() -> Response:
     response_model_exclude_unset=True,
     responses={503: {"model": Probe}},
 )
-async def get_readiness(
-    request: Request, redis: RedisDep, keys: KeysDep, bridge: BridgeDep
-) -> Response:
+async def get_readiness(request: Request, situation: SituationDep, bridge: BridgeDep) -> Response:
     """200 while this replica can carry out commands, else 503 with what is missing.
 
     503 `leaving` as well, once it was told to end: a balancer takes it out and loses nothing.
     """
     if request.app.state.leaving.begun:
         return Json({"status": "leaving"}, 503, retry_later())
-    beat = await _read_beat(redis, keys)
+    now = await situation.read()
     task: asyncio.Task[None] | None = getattr(request.app.state, "bridge_task", None)
     facts = {
-        "redis": beat.redis,
-        "supervisor": beat.supervisor,
+        "redis": now.redis,
+        "supervisor": bool(now.beat),
         "bridge": bridge.connected and task is not None and not task.done(),
     }
     missing = [name for name, there in facts.items() if not there]
     if missing:
         return Json({"status": "not ready", "missing": missing}, 503, retry_later())
     return Json({"status": "ready"})
-
-
-async def _in_wizard(config: ConfigReader) -> bool:
-    """Whether the first-run wizard is still ahead."""
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            return not (await config.read()).dumb.get("onboarding_completed")
-    except (ConfigAwayError, RedisError, OSError):  # a TimeoutError is an OSError
-        return False
-
-
-async def _read_beat(redis: Redis, keys: Keys) -> _Beat:
-    pipe = redis.pipeline(transaction=False)
-    pipe.hgetall(keys.supervisor)
-    pipe.get(keys.config_problem)
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            beat, problem = await pipe.execute(raise_on_error=False)
-    except (TimeoutError, RedisError, OSError):
-        return _Beat()
-    fields = beat if isinstance(beat, dict) else {}
-    return _Beat(
-        redis=True,
-        supervisor=bool(fields),
-        phase=fields.get(b"phase", b"").decode("utf-8", "replace"),
-        config_problem=problem.decode("utf-8", "replace") if isinstance(problem, bytes) else "",
-    )

@@ -170,10 +170,10 @@ async def test_the_unexpected_is_a_500_without_internals(
 ) -> None:
     api.app.state.keys = "secret of the house"  # whose attributes a route will miss
     with caplog.at_level(logging.ERROR):
-        answer = await api.http.get("/api/health/")
+        answer = await api.http.get("/api/process/startup-status/")
     assert answer.status_code == 500
     assert answer.json() == {"detail": "Something went wrong inside the API; its log says what."}
-    assert any(r.exc_info and "/health" in r.getMessage() for r in caplog.records)
+    assert any(r.exc_info and "/startup-status" in r.getMessage() for r in caplog.records)
 
 
 def test_echo_fits_into_json() -> None:
