@@ -9,6 +9,7 @@ from shared.judgement import Verdict
 from shared.models.command import CommandStatus
 from shared.models.service import ServiceState
 from shared.models.startup import Phase
+from shared.states import ServiceStatus
 
 HealthWord = Literal["healthy", "degraded", "starting", "unhealthy"]
 
@@ -129,22 +130,36 @@ class ServiceStates(BaseModel):
     services: list[JudgedState]
 
 
-class ServiceStatusBody(BaseModel):
-    """The last six only with `include_health`, `schedule` only of a service that has one."""
+class Standing(BaseModel):
+    """Whether a service lives, and what stands beside that: alive is not ready."""
+
+    status: Literal["running", "stopped"] = Field(
+        description="`running` from the exit window on, while the process lives"
+    )
+    state: ServiceStatus = Field(description="Where it is; `status` only says whether it lives")
+    ready: bool = Field(description="It can be used, or has done its work")
+    waiting_for: str | None = Field(description="What has to be there before it starts or is ready")
+    last_failure_reason: str | None = Field(
+        description="Why the last start failed; null after one that succeeded"
+    )
+
+
+class ServiceStatusBody(Standing):
+    """From `healthy` on only with `include_health`; `schedule` only of a service that has one."""
 
     process_name: str
-    status: Literal["running", "stopped"]
     healthy: bool | None = None
     health_status: HealthWord | None = None
     health_reason: str | None = None
     health_details: dict[str, Any] | None = None
     restart: dict[str, Any] | None = None
+    judgement: JudgementBody | None = None
     schedule: dict[str, Any] | None = Field(
         default=None, description="`next_run_at`, and `note`: what was skipped last"
     )
 
 
-class ProcessEntry(BaseModel):
+class ProcessEntry(Standing):
     """One configured service."""
 
     name: str

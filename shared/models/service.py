@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 import orjson
 
 from shared.states import ALIVE, Desired, ServiceStatus
+
+_HEALTHY: Final = frozenset({"healthy", "degraded", "starting"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class ServiceState:
     """The next slot of its schedule."""
     schedule_note: str = ""
     """Which slots were skipped last, and why."""
+    in_exit_window: bool = False
+    """Its process was just started: if it ends now, the start failed (contract lifecycle.md 3)."""
     enabled: bool = False
     config_key: str = ""
     instance: str = ""
@@ -71,6 +75,16 @@ class ServiceState:
     def alive(self) -> bool:
         """Whether a process of the service exists."""
         return self.status in ALIVE
+
+    @property
+    def rest_status(self) -> Literal["running", "stopped"]:
+        """The original's word: `running` from the exit window on, while the process lives."""
+        return "running" if self.alive and not self.in_exit_window else "stopped"
+
+    @property
+    def healthy(self) -> bool:
+        """The original's word: it lives, and is healthy, degraded or starting."""
+        return self.rest_status == "running" and self.health in _HEALTHY
 
     @property
     def completed(self) -> bool:
@@ -133,6 +147,7 @@ _INTEGERS = frozenset({"generation", "pid", "exit_code", "exit_signal", "seq"})
 _TIMES = frozenset(
     {"started_at", "ready_at", "stopped_at", "waiting_since", "health_checked_at", "next_run_at"}
 )
+_FLAGS = frozenset({"enabled", "in_exit_window"})
 _TREES = frozenset({"health_details", "restart"})
 
 
@@ -154,7 +169,7 @@ def _parse(name: str, text: str) -> Any:
         return float(text) if text else None
     if name in _TREES:
         return orjson.loads(text) if text else None
-    if name == "enabled":
+    if name in _FLAGS:
         return text == "1"
     return text
 

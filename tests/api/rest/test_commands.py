@@ -43,7 +43,14 @@ async def test_a_start_answers_as_the_original(api: Api, supervisor: ScriptedSup
         {"status": "Service started successfully", "process_name": "Web Server"},
     )
     status = await api.http.get("/process/service-status", params={"process_name": "Web Server"})
-    assert status.json() == {"process_name": "Web Server", "status": "running"}
+    assert status.json() == {
+        "process_name": "Web Server",
+        "status": "running",
+        "state": "running",
+        "ready": True,
+        "waiting_for": None,
+        "last_failure_reason": None,
+    }
     seen = supervisor.seen[0]
     assert (seen.action, seen.process_name, seen.source) == ("start", "Web Server", "api")
     assert seen.actor == "api@127.0.0.1"
