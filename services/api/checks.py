@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shared.config.notices import Notice, summary_of
 from shared.judgement import Judgement, Verdict
 from shared.models.service import ServiceState
 from shared.states import ServiceStatus
@@ -13,6 +14,7 @@ LOW_DISK_BYTES: Final = 1 << 30
 LOW_DISK_SHARE: Final = 0.05
 MIN_REDIS: Final = (6, 2)
 COMING_SHOWN: Final = 3
+DETAILS: Final = "Details: GET /config?sources=1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ def check_supervisor(beat: Mapping[str, str], now: float) -> Check:
     return Check(name, True, detail)
 
 
-def check_config(problem: str, version: str, warnings: list[str]) -> list[Check]:
-    """The file, and keys that nothing uses."""
+def check_config(problem: str, version: str, warnings: list[Notice]) -> list[Check]:
+    """The file, keys that nothing uses, and options that are on and not built."""
     found = [
         Check(
             "configuration", False, problem, "Repair the file; until then the last good one counts."
@@ -67,9 +69,12 @@ def check_config(problem: str, version: str, warnings: list[str]) -> list[Check]
             "" if version else "The supervisor has not published it yet.",
         )
     ]
-    if warnings:
-        shown = ", ".join(warnings[:10])
-        found.append(Check("unknown keys", True, f"kept, but nothing uses them: {shown}"))
+    unknown = [notice for notice in warnings if notice.built]
+    if unknown:
+        found.append(Check("unknown keys", True, f"{summary_of(unknown)}. {DETAILS}"))
+    unbuilt = [notice for notice in warnings if not notice.built]
+    if unbuilt:
+        found.append(Check("options without effect", True, f"{summary_of(unbuilt)}. {DETAILS}"))
     return found
 
 

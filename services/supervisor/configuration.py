@@ -25,6 +25,7 @@ from services.supervisor.config_state import UI, ConfigState, Tree, make_state
 from shared.config.document import load_document, parse_strict, save_document, with_line
 from shared.config.environment import SECRETS_DIR, Variable, read_variables
 from shared.config.masking import holds_secrets
+from shared.config.notices import notices, summary_of
 from shared.config.services import ServiceBlock
 from shared.config.trees import MISSING, same, value_at, with_value
 from shared.config.usable import without_bad_services
@@ -158,6 +159,8 @@ class Configuration:
             record = self._record(state, before, Author(note, note), note, persisted=True)
             self.history.note(record)
         self.adopt(Step(state, variables, record, stamp))
+        if warning := summary_of(notices(state.file, state.effective)):
+            _log.warning("%s (details: GET /config?sources=1)", warning)
 
     def _usable_part(self, error: ConfigError) -> Tree:
         """At a first start, a mistake in one service keeps no other down. Raises `ConfigError`."""

@@ -110,9 +110,19 @@ def unknown_keys(tree: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     for path, block in blocks.items():
         base = path[:-2] if path[-2:-1] == ("instances",) else path
         config_key = "_".join(base)
-        if base[0] in known_roots and (base[0] != "dumb" or path[-1] in _OWN_BLOCKS):
+        if base[0] != "dumb" or path[-1] in _OWN_BLOCKS:
             fields = known_fields(config_key)
             yield from ((*path, key) for key in block if key not in fields)
+
+
+def known_keys_at(path: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys that are known in an object: of the root, of `dumb`, or of a service block."""
+    roots = config_schema()["properties"]
+    if not path:
+        return tuple(roots)
+    if path == ("dumb",):
+        return (*roots["dumb"]["properties"], *_OUT_OF_SCOPE)
+    return known_fields("_".join(path[:-2] if path[-2:-1] == ("instances",) else path))
 
 
 _OUT_OF_SCOPE: Final = ("ai", "ffprobe_monitor")

@@ -30,7 +30,7 @@ from services.api.schemas import Problem
 from services.api.situation import SituationDep
 from shared.bus.keys import Keys
 from shared.config.masking import masked_value
-from shared.config.schema import unknown_keys
+from shared.config.notices import Notice, notices
 from shared.config.trees import MISSING, value_at
 from shared.version import VERSION
 
@@ -73,7 +73,11 @@ async def get_environment(
                 "uptime_s": info.get("uptime_in_seconds"),
             },
             "supervisor": {**facts, "heartbeat": beat},
-            "config": {**about, "problem": problem or None, "warnings": warnings},
+            "config": {
+                **about,
+                "problem": problem or None,
+                "warnings": [n.name for n in warnings if n.built],
+            },
             "services": dict(Counter(state.status.value for state in states.values())),
             "checks": [asdict(check) for check in checks],
             "ok": all(check.ok for check in checks),
@@ -100,7 +104,7 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-async def _config(config: ConfigReader) -> tuple[dict[str, Any], list[str]]:
+async def _config(config: ConfigReader) -> tuple[dict[str, Any], list[Notice]]:
     try:
         published = await config.read()
     except ConfigAwayError:
@@ -112,7 +116,7 @@ async def _config(config: ConfigReader) -> tuple[dict[str, Any], list[str]]:
         if path and value is not MISSING:
             name, source = str(entry.get("name")), entry.get("source")
             overrides[name] = {"value": masked_value(path[-1], value), "source": source}
-    warnings = [".".join(path) for path in unknown_keys(published.file)]
+    warnings = notices(published.file, published.effective)
     return {"version": published.version, "overridden": overrides}, warnings
 
 
