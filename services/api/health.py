@@ -1,7 +1,7 @@
 """What is wrong, in a few words. Pure: the route brings the facts."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from shared.judgement import Judgement
@@ -9,17 +9,16 @@ from shared.judgement import Judgement
 LONGEST_DETAILS: Final = 200
 
 
-def problems_of(judged: Iterable[Judgement], *, telling: bool = True) -> list[str]:
-    """The reasons of those that need attention.
+def problems_of(judged: Iterable[Judgement]) -> list[str]:
+    """The reasons of those that need attention."""
+    return [judgement.reason for judgement in judged if judgement.attention]
 
-    `telling`: names may be said. Else only how many there are: whoever asks without a token
-    learns nothing about what runs here.
-    """
-    reasons = [judgement.reason for judgement in judged if judgement.attention]
-    if telling or not reasons:
-        return reasons
-    one = len(reasons) == 1
-    return ["1 service needs attention" if one else f"{len(reasons)} services need attention"]
+
+def counted(problems: Sequence[str]) -> list[str]:
+    """The same for strangers: how many, and no name."""
+    if not problems:
+        return []
+    return [f"{len(problems)} service{'s need' if len(problems) > 1 else ' needs'} attention"]
 
 
 def details_of(problems: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a file asks for and does not get: options that are not built, keys that nothing uses. Pure."""
+"""What a file asks for and does not get: unbuilt options, and keys that nothing uses. Pure."""
 
 import re
 from collections import Counter
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from shared.config.built import SERVICE, TOP, WORKS_ANYWAY
 from shared.config.names import nearest
+from shared.config.pages import Config
 from shared.config.schema import known_keys_at, unknown_keys
 from shared.config.services import walk_services
 from shared.config.trees import MISSING, value_at
@@ -34,12 +35,14 @@ class Notice:
         return ".".join(self.path)
 
 
-def notices(file: dict[str, Any], effective: dict[str, Any] | None = None) -> list[Notice]:
+def notices(file: Config, effective: Config | None = None) -> list[Notice]:
     """All warnings about a file.
 
     `effective`: the configuration in force, where it is another one: it says what is on.
     """
-    return [*_unbuilt(effective if effective is not None else file), *_unknown(file)]
+    unbuilt = list(_unbuilt(effective if effective is not None else file))
+    told = {notice.path for notice in unbuilt}
+    return [*unbuilt, *(notice for notice in _unknown(file) if notice.path not in told)]
 
 
 def summary_of(found: Sequence[Notice]) -> str:
@@ -69,7 +72,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _unbuilt(tree: dict[str, Any]) -> Iterator[Notice]:
+def _unbuilt(tree: Config) -> Iterator[Notice]:
     for name, row in TOP.items():
         path = tuple(name.split("."))
         value = value_at(tree, path)
@@ -92,7 +95,7 @@ def _not_built(means: str) -> str:
     return f"on, and not built here: {means}"
 
 
-def _unknown(file: dict[str, Any]) -> Iterator[Notice]:
+def _unknown(file: Config) -> Iterator[Notice]:
     if isinstance(file.get("dmb"), dict):
         yield Notice(("dmb",), OLD_MAIN)
     blocks = {service.path: service.block for service in walk_services(file)}

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Any, Final
 
+from shared.config.built import NotBuilt, known_row
 from shared.config.catalogue import MULTIPLE, SINGLETONS, known_fields
 from shared.config.form import Schema, field_schema, title_of
+from shared.config.pages import Config
 from shared.config.services import iter_blocks
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -95,7 +97,7 @@ def block_schema(path: tuple[str, ...], config_key: str) -> Schema:
     return {"$schema": DRAFT, **service_schema(base)}
 
 
-def unknown_keys(tree: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def unknown_keys(tree: Config) -> Iterator[tuple[str, ...]]:
     """Keys that nothing here knows: kept, but perhaps misspelled. Free objects are not searched."""
     known_roots = config_schema()["properties"]
     blocks = dict(iter_blocks(tree))
@@ -103,10 +105,8 @@ def unknown_keys(tree: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         inside = isinstance(value, dict) and any(path[0] == key for path in blocks)
         if key not in known_roots and not inside:
             yield (key,)
-    dumb = tree.get("dumb")
-    if isinstance(dumb, dict):
-        properties = known_roots["dumb"]["properties"]
-        yield from (("dumb", key) for key in dumb if key not in (*properties, *_OUT_OF_SCOPE))
+    for root in _FIXED:
+        yield from _unknown_in(tree.get(root), known_roots[root], (root,))
     for path, block in blocks.items():
         base = path[:-2] if path[-2:-1] == ("instances",) else path
         config_key = "_".join(base)
@@ -115,17 +115,32 @@ def unknown_keys(tree: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             yield from ((*path, key) for key in block if key not in fields)
 
 
+def _unknown_in(value: Any, schema: Schema, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Below an object with fixed keys; one of which the schema names no key is free."""
+    properties = schema.get("properties")
+    if not isinstance(value, dict) or not properties or "process_name" in properties:
+        return
+    for key, item in value.items():
+        below = (*path, key)
+        if key in properties:
+            yield from _unknown_in(item, properties[key], below)
+        elif not isinstance(known_row(below, in_service=False), NotBuilt):
+            yield below
+
+
 def known_keys_at(path: tuple[str, ...]) -> tuple[str, ...]:
-    """The keys that are known in an object: of the root, of `dumb`, or of a service block."""
-    roots = config_schema()["properties"]
-    if not path:
-        return tuple(roots)
-    if path == ("dumb",):
-        return (*roots["dumb"]["properties"], *_OUT_OF_SCOPE)
+    """The keys that are known in an object: the root, one with fixed keys, or a service block."""
+    if not path or path[0] in _FIXED:
+        schema = config_schema()
+        for name in path:
+            schema = schema["properties"].get(name, {"properties": {}})
+        if schema["properties"]:
+            return tuple(schema["properties"])
     return known_fields("_".join(path[:-2] if path[-2:-1] == ("instances",) else path))
 
 
-_OUT_OF_SCOPE: Final = ("ai", "ffprobe_monitor")
+_FIXED: Final = ("dumb", "seerr_sync")
+"""Roots whose objects have fixed keys."""
 _OWN_BLOCKS: Final = ("api_service", "frontend")
 
 

@@ -66,6 +66,8 @@ class ServiceState:
     """Which slots were skipped last, and why."""
     in_exit_window: bool = False
     """Its process was just started: if it ends now, the start failed (contract lifecycle.md 3)."""
+    log_problem: str = ""
+    """Why its log file is not read or written."""
     enabled: bool = False
     config_key: str = ""
     instance: str = ""

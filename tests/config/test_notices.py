@@ -10,6 +10,7 @@ import pytest
 
 from shared.config.built import SERVICE, TOP, WORKS_SERVICE, WORKS_TOP, NotBuilt, known_row
 from shared.config.notices import OLD_MAIN, Notice, notices, summary_of
+from shared.config.pages import Config, config_of
 from shared.config.services import walk_services
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -17,11 +18,10 @@ ORIGINAL: Final = PROJECT.parent / "shared" / "reference" / "original-dumb_confi
 SAMPLE: Final = PROJECT / "dumb_config.json"
 
 
-def original() -> dict[str, Any]:
+def original() -> Config:
     if not ORIGINAL.exists():
         pytest.skip("the original's default file is not beside the project")
-    tree: dict[str, Any] = json.loads(ORIGINAL.read_bytes())
-    return tree
+    return config_of(json.loads(ORIGINAL.read_bytes()))
 
 
 def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -75,7 +75,7 @@ def test_the_original_s_defaults_are_no_flood() -> None:
 
 
 def test_the_sample_is_silent() -> None:
-    assert notices(json.loads(SAMPLE.read_bytes())) == []
+    assert notices(config_of(json.loads(SAMPLE.read_bytes()))) == []
 
 
 def block(**keys: Any) -> dict[str, Any]:
@@ -97,11 +97,12 @@ def block(**keys: Any) -> dict[str, Any]:
          ["sonarr.instances.A.commit_sha"]),
         ({"cloudflared": block(tunnel_token="t")}, ["cloudflared.tunnel_token"]),
         ({"cloudflared": block(tunnel_token="t", env={"TOKEN": "{tunnel_token}"})}, []),
-        ({"dumb": {"api_service": block(log_level="DEBUG")}}, []),
+        ({"dumb": {"frontend": block(log_level="DEBUG")}}, ["dumb.frontend.log_level"]),
+        ({"dumb": {"api_service": {"process_name": "A", "enabled": True, "log_level": "x"}}}, []),
     ],
 )  # fmt: skip
 def test_what_is_on_and_not_built(tree: dict[str, Any], names: list[str]) -> None:
-    found = notices(tree)
+    found = notices(config_of(tree))
     assert [notice.name for notice in found] == names
     assert all("not built here: " in notice.message for notice in found)
 
@@ -113,25 +114,33 @@ def test_what_is_on_and_not_built(tree: dict[str, Any], names: list[str]) -> Non
         ({"mine": block(statr_timeout=1)}, "mine.statr_timeout", "start_timeout"),
         ({"plex": block(comand="x")}, "plex.comand", "command"),
         ({"dumb": {"auto_restrat": {}}}, "dumb.auto_restrat", "auto_restart"),
+        ({"dumb": {"auto_restart": {"max_restart": 1}}}, "dumb.auto_restart.max_restart",
+         "max_restarts"),
+        ({"dumb": {"startup": {"readiness_timeout": 1}}}, "dumb.startup.readiness_timeout",
+         "readiness_timeout_seconds"),
+        ({"dumb": {"metrics": {"storage": {"migrate_json": True}}}},
+         "dumb.metrics.storage.migrate_json", "migrate_jsonl"),
+        ({"seerr_sync": {"poll_interval": 9}}, "seerr_sync.poll_interval", "poll_interval_seconds"),
         ({"sonar": {"x": 1}}, "sonar", "sonarr"),
         ({"mine": block(zzzzzz=1)}, "mine.zzzzzz", ""),
     ],
-)
+)  # fmt: skip
 def test_unknown_keys_are_named_with_the_nearest_one(
     tree: dict[str, Any], name: str, near: str
 ) -> None:
-    (found,) = notices(tree)
+    (found,) = notices(config_of(tree))
     assert (found.name, found.built) == (name, True)
     assert found.message.endswith(f"Did you mean '{near}'?" if near else "uses it.")
 
 
 def test_a_key_of_one_s_own_that_the_command_uses_is_known() -> None:
-    assert notices({"mine": block(color="red", command=["mine", "--color={color}"])}) == []
+    tree = {"mine": block(color="red", command=["mine", "--color={color}"])}
+    assert notices(config_of(tree)) == []
 
 
 def test_an_old_file_of_dmb_is_told_so() -> None:
     tree = {"dmb": {"api_service": block(), "log_level": "INFO"}}
-    assert [(n.name, n.message) for n in notices(tree)] == [("dmb", OLD_MAIN)]
+    assert [(n.name, n.message) for n in notices(config_of(tree))] == [("dmb", OLD_MAIN)]
 
 
 def test_one_line_sums_up() -> None:

@@ -20,7 +20,7 @@ from services.api.auth.errors import (
 )
 from services.api.auth.policy import Ask, Decision, Outcome, decide, settled
 from services.api.auth.principal import Known, Principal, judge
-from services.api.auth.roles import OPEN_DOOR, Door
+from services.api.auth.roles import Door
 from services.api.auth.service import Auth
 from services.api.configuration import ConfigReader
 from services.api.origins import NOT_CONFIGURED, Origins
@@ -67,18 +67,6 @@ class Admission:
         if known is None or door.role is None:
             return None
         return principal or Principal(known.settings, Role.ADMIN)
-
-    async def may_be_told(self, connection: HTTPConnection) -> bool:
-        """Whether an open route may name what runs here: accounts are off, or the token is valid.
-
-        What cannot be known counts as no.
-        """
-        token = token_of(connection)
-        known, _problem = await self._look(token, OPEN_DOOR)
-        if known is None:
-            return False
-        principal, _ = _identify(known, token)
-        return principal is not None or not known.settings.enabled
 
     def _read(self, connection: HTTPConnection, door: Door) -> Ask:
         codes = _values(connection, setup_code.HEADER)

@@ -37,8 +37,7 @@ OPEN: Final = frozenset(
 """Those of `EXEMPT` that answer without a setup code too: probes and pages, no accounts."""
 
 TELLING: Final = frozenset({("GET", "/health")})
-"""Those of `OPEN` whose answers name what runs here, to callers who may know
-(`Admission.may_be_told`)."""
+"""Those of `OPEN` whose answers name what runs here."""
 
 SOCKET: Final = "WEBSOCKET"
 
@@ -122,9 +121,6 @@ class Door:
 
 PREFLIGHT: Final = Door(None, code=False, quiet=True)
 """A browser asks whether its page may ask (CORS)."""
-
-OPEN_DOOR: Final = Door(None, code=False)
-"""A probe: it answers everyone, and tells more to a caller who is known."""
 
 NOWHERE: Final = Door(Role.VIEWER)
 """A path or method without a route: a caller who may read anything gets the 404 or 405."""

@@ -12,7 +12,7 @@ from services.api.answers import Json
 from services.api.deps import BridgeDep, ConfigDep, KeysDep, RedisDep
 from services.api.graph.answer import SCOPES, Question, find_target, graph_answer
 from services.api.graph.schemas import DependencyGraph
-from services.api.masking import MaskDep
+from services.api.masking import ShowDep
 from services.api.readiness import readiness
 from services.api.routes.process_list import process_entry
 from services.api.schemas import Problem, StartupStatus
@@ -50,7 +50,7 @@ async def get_startup_status(
 async def get_dependency_graph(
     config: ConfigDep,
     bridge: BridgeDep,
-    mask: MaskDep,
+    show: ShowDep,
     process_name: str,
     scope: Annotated[str, Query(description="runtime, or all: also who can do without")] = SCOPES[
         0
@@ -66,7 +66,7 @@ async def get_dependency_graph(
     target = find_target(published.services, wanted)
     if target is None:
         raise UnknownServiceError(wanted, nearest(published.by_name, wanted))
-    entries = [process_entry(service, states, mask=mask) for service in published.services]
+    entries = [process_entry(service, states, show=show) for service in published.services]
     processes = [{k: v for k, v in e.items() if k not in _UPDATES} for e in entries]
     question = Question(published.effective, published.services, states, target, scope)
     answer = graph_answer(question) | {"processes": processes}

@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.answers import Json, retry_later
+from services.api.auth.glance import may_see_details
 from services.api.deps import BridgeDep
-from services.api.health import details_of, problems_of
+from services.api.health import counted, details_of, problems_of
 from services.api.schemas import Health, Probe
 from services.api.situation import SituationDep
 from shared.judgement import STARTING_PHASES
@@ -19,9 +20,9 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health", response_model=Health, response_model_exclude_unset=True)
 async def get_health(request: Request, situation: SituationDep, bridge: BridgeDep) -> Response:
-    """Always 200. While accounts are on, only a caller with a token is told names and reasons."""
-    may_be_told = request.app.state.admission.may_be_told
-    now, telling = await asyncio.gather(situation.read(), may_be_told(request))
+    """Always 200. While accounts are on, names and reasons are for those who bring a token;
+    everybody else is told how many services need attention."""
+    now, known = await asyncio.gather(situation.read(), may_see_details(request))
     problems = []
     boot = now.boot
     if not now.redis:
@@ -31,15 +32,15 @@ async def get_health(request: Request, situation: SituationDep, bridge: BridgeDe
     elif boot is not None and boot.phase in STARTING_PHASES:
         return Json({"status": "healthy"})
     if now.config_problem:
-        reason = f": {now.config_problem}" if telling else " has a fault"
-        problems.append(f"configuration{reason}")
+        why = f"configuration: {now.config_problem}"
+        problems.append(why if known else "the configuration file cannot be used")
     if boot is not None and boot.phase is Phase.SHUTTING_DOWN:
         problems.append("the supervisor is shutting down")
     if now.redis and now.beat:
         if not bridge.connected:
             problems.append("the status subscription is reconnecting")
-        judged = now.judge_all(bridge.states.values(), trying=True)
-        problems += problems_of(judged.values(), telling=telling)
+        found = problems_of(now.judge_all(bridge.states.values(), trying=True).values())
+        problems += found if known else counted(found)
     if not problems:
         return Json({"status": "healthy"})
     return Json({"status": "unhealthy", "details": details_of(problems)})

@@ -4,11 +4,8 @@ import time
 
 import pytest
 
-from services.api.auth.apitokens import make_token
-from services.api.health import details_of, problems_of
-from shared.bus.accounts import publish_accounts
+from services.api.health import counted, details_of, problems_of
 from shared.judgement import Judgement, Verdict
-from shared.models.account import Account, AuthSettings, Role
 from shared.models.service import RestartStats
 from shared.models.startup import Phase, Startup
 from shared.states import Desired, ServiceStatus
@@ -153,37 +150,19 @@ async def test_a_degraded_boot_alone_is_no_problem_once_its_services_are_stopped
     assert await _health(api) == {"status": "healthy"}
 
 
-async def test_names_are_for_callers_with_a_token(api: Api, supervisor: ScriptedSupervisor) -> None:
-    await _fail(api, supervisor)
-    await supervisor.redis.set(supervisor.keys.config_problem, "/data/c.json:3: bad key")
-    token, entry = make_token("probe", Role.VIEWER, "alice", None)
-    await publish_accounts(
-        supervisor.redis,
-        supervisor.keys,
-        AuthSettings(2, enabled=True, setup_skipped=False, mode="local", users=1, tokens=1),
-        secret="s" * 43,
-        accounts=[Account("alice", "x")],
-        tokens=[entry],
-    )
-    expected = "configuration has a fault | 1 service needs attention"
-    assert (await _health(api))["details"] == expected
-    for wrong in ("x", "dumb_x"):
-        headers = {"authorization": f"Bearer {wrong}"}
-        assert (await api.http.get("/health", headers=headers)).json()["details"] == expected
-    known = {"authorization": f"Bearer {token}"}
-    told = (await api.http.get("/health", headers=known)).json()["details"]
-    assert told.startswith("configuration: /data/c.json:3: bad key | Web Server failed")
-
-
-def test_how_many_need_attention() -> None:
+def test_only_what_needs_attention_is_a_problem() -> None:
     bad = Judgement(Verdict.ATTENTION, "Web failed: x")
     good = Judgement(Verdict.OK, "App runs")
+    assert problems_of([good]) == []
     assert problems_of([good, bad]) == ["Web failed: x"]
-    assert problems_of([good], telling=False) == []
-    assert problems_of([good, bad], telling=False) == ["1 service needs attention"]
-    assert problems_of([bad, good, bad], telling=False) == ["2 services need attention"]
 
 
 def test_details_are_one_short_line() -> None:
     assert details_of(["a\r\n  b", "c\0d"]) == "a b | cd"
     assert len(details_of(["x" * 500, "y"])) == 200
+
+
+def test_strangers_are_told_how_many() -> None:
+    assert counted([]) == []
+    assert counted(["Web failed: /x"]) == ["1 service needs attention"]
+    assert counted(["a", "b"]) == ["2 services need attention"]
