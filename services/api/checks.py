@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shared.bus.refusals import Refused
 from shared.config.notices import Notice, summary_of
 from shared.judgement import Judgement, Verdict
 from shared.models.service import ServiceState
@@ -27,8 +28,10 @@ class Check:
     advice: str = ""
 
 
-def check_redis(version: str) -> Check:
-    """Whether it is one that we know."""
+def check_redis(version: str, refused: Refused | None = None) -> Check:
+    """Whether it is one that we know, and does what it is asked."""
+    if refused:
+        return Check("redis", False, refused.sentence, refused.advice)
     parts = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     ok = parts >= MIN_REDIS or not parts
     return Check(
@@ -39,9 +42,11 @@ def check_redis(version: str) -> Check:
     )
 
 
-def check_supervisor(beat: Mapping[str, str], now: float) -> Check:
+def check_supervisor(beat: Mapping[str, str], now: float, refused: Refused | None = None) -> Check:
     """Whether it is there, and of our version."""
     name = "supervisor"
+    if not beat and refused:
+        return Check(name, False, "Not known: its heartbeat needs Redis", "Repair Redis first.")
     if not beat:
         return Check(name, False, "No heartbeat", "Start it with `dumb up`; its log says more.")
     age = now - float(beat.get("heartbeat_at") or 0)

@@ -227,6 +227,7 @@ class Probe(BaseModel):
 
     status: str
     missing: list[str] | None = None
+    reason: str | None = Field(default=None, description="What Redis says, when it refuses")
 
 
 class StartupStatus(BaseModel):

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from services.api.configuration import ConfigAwayError, ConfigReader
 from services.api.deps import from_state
 from shared.bus.keys import Keys
+from shared.bus.refusals import Refused, refusal_of, require_changes
 from shared.config.services import ServiceBlock
 from shared.judgement import Judgement, judge
 from shared.models.service import ServiceState
@@ -28,6 +29,8 @@ class Situation:
     """At one time. `redis`: it answered; else the rest is what was known before."""
 
     redis: bool = False
+    refused: Refused | None = None
+    """What Redis does not do. `beat` is empty then, and says nothing about the supervisor."""
     beat: Mapping[str, str] = field(default_factory=dict)
     """The supervisor's heartbeat, empty when it is away."""
     config_problem: str = ""
@@ -66,8 +69,10 @@ class SituationReader:
         try:
             async with asyncio.timeout(ANSWER_S):
                 found = await self._ask()
-        except (RedisError, OSError):  # a TimeoutError is an OSError
-            found = replace(self._latest, redis=False, beat={}, config_problem="")
+        except (RedisError, OSError) as error:  # a TimeoutError is an OSError
+            found = replace(
+                self._latest, redis=False, refused=refusal_of(error), beat={}, config_problem=""
+            )
         self._latest, self._read_at = found, time.monotonic()
         return found
 
@@ -84,7 +89,12 @@ class SituationReader:
         pipe.get(self._keys.config_problem)
         pipe.get(self._keys.startup)
         raw, problem, startup = await pipe.execute(raise_on_error=False)
+        for answer in (raw, problem, startup):
+            if refusal_of(answer):
+                raise answer
         beat = {_text(k): _text(v) for k, v in raw.items()} if isinstance(raw, dict) else {}
+        if not beat:
+            await require_changes(self._redis, self._keys)
         found = Situation(
             redis=True,
             beat=beat,

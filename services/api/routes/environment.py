@@ -52,11 +52,12 @@ async def get_environment(
     info: dict[str, Any] = await redis.info()
     beat, facts, problem = await _supervisor(redis, keys)
     about, warnings = await _config(config)
-    judged = (await situation.read()).judge_all(states.values())
+    now = await situation.read()
+    judged = now.judge_all(states.values())
     version = str(info.get("redis_version", ""))
     checks = [
-        check_redis(version),
-        check_supervisor(beat, time.time()),
+        check_redis(version, now.refused),
+        check_supervisor(beat, time.time(), now.refused),
         *check_config(problem, str(about.get("version", "")), warnings),
         *check_disks(facts.get("disks")),
         *check_services(states, judged),

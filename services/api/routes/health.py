@@ -25,7 +25,9 @@ async def get_health(request: Request, situation: SituationDep, bridge: BridgeDe
     now, known = await asyncio.gather(situation.read(), may_see_details(request))
     problems = []
     boot = now.boot
-    if not now.redis:
+    if now.refused:
+        problems.append(now.refused.sentence.rstrip("."))
+    elif not now.redis:
         problems.append("Redis does not answer")
     elif not now.beat:
         problems.append("the supervisor is not running")
@@ -72,7 +74,11 @@ async def get_readiness(request: Request, situation: SituationDep, bridge: Bridg
         "supervisor": bool(now.beat),
         "bridge": bridge.connected and task is not None and not task.done(),
     }
+    reason = {}
+    if now.refused:  # what it says about the supervisor is old
+        del facts["supervisor"]
+        reason = {"reason": now.refused.sentence}
     missing = [name for name, there in facts.items() if not there]
     if missing:
-        return Json({"status": "not ready", "missing": missing}, 503, retry_later())
+        return Json({"status": "not ready", "missing": missing, **reason}, 503, retry_later())
     return Json({"status": "ready"})
