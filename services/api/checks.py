@@ -20,7 +20,7 @@ DETAILS: Final = "Details: GET /config?sources=1"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`advice` only when not `ok`."""
+    """With `advice` and `ok` it is no problem, and worth a look."""
 
     name: str
     ok: bool
@@ -76,10 +76,11 @@ def check_config(problem: str, version: str, warnings: list[Notice]) -> list[Che
     ]
     unknown = [notice for notice in warnings if notice.built]
     if unknown:
-        found.append(Check("unknown keys", True, f"{summary_of(unknown)}. {DETAILS}"))
+        found.append(Check("unknown keys", True, summary_of(unknown), f"{DETAILS}."))
     unbuilt = [notice for notice in warnings if not notice.built]
     if unbuilt:
-        found.append(Check("options without effect", True, f"{summary_of(unbuilt)}. {DETAILS}"))
+        advice = f"{DETAILS}, and docs/migrating.md."
+        found.append(Check("options without effect", True, summary_of(unbuilt), advice))
     return found
 
 

@@ -103,6 +103,7 @@ class Configuration:
         """Why the file on disk is refused, "" while it is fine."""
         self.pages_revision = time.time_ns() // 1_000_000
         self._seen: Stamp = ABSENT
+        self._warned = ""
 
     # -- what is so ------------------------------------------------------------------------
 
@@ -165,8 +166,6 @@ class Configuration:
             record = self._record(state, before, Author(note, note), note, persisted=True)
             self.history.note(record)
         self.adopt(Step(state, pages, variables, record, stamp))
-        if warning := summary_of(notices(state.file, state.effective)):
-            _log.warning("%s (details: GET /config?sources=1)", warning)
 
     def _pages_alone(self) -> Pages:
         """Page memory of a file whose configuration cannot be used."""
@@ -372,6 +371,10 @@ class Configuration:
             self.pages_revision = max(self.pages_revision + 1, time.time_ns() // 1_000_000)
         self.state, self.pages = step.state, step.pages
         self.variables, self._seen = step.variables, step.stamp
+        warning = summary_of(notices(step.state.file, step.state.effective))
+        if warning and warning != self._warned:
+            _log.warning("%s (details: GET /config?sources=1)", warning)
+        self._warned = warning
 
     def accept(self) -> None:
         """The file on disk is the one in force."""

@@ -24,9 +24,11 @@ class NotBuilt:
 
     def is_on(self, value: Any) -> bool:
         """Whether a value asks for what is not there."""
-        if self.gate or value in ("", None, 0, False) or value in ([], {}):
+        if self.gate or any(type(value) is type(off) and value == off for off in self.off):
             return False
-        return not any(type(value) is type(off) and value == off for off in self.off)
+        if True in self.off and value is False:  # on is what happens anyway
+            return True
+        return value not in ("", None, 0, False) and value not in ([], {})
 
 
 def _gated(gate: str, names: str) -> dict[str, NotBuilt]:
@@ -37,7 +39,7 @@ _SETUP: Final = "The application's own configuration is not written from it."
 
 TOP: Final[Mapping[str, NotBuilt]] = {
     "dumb.log_name": NotBuilt("The name of the main log stays DUMB.", off=("DUMB",)),
-    "dumb.log_dir": NotBuilt("DUMB_LOG_DIR decides where logs are written.", off=("/log",)),
+    "dumb.log_dir": NotBuilt("Logs are written to `log` in `DUMB_HOME`.", off=("/log",)),
     "dumb.color_log": NotBuilt("The terminal decides about colors.", off=(True,)),
     "dumb.plex_token": NotBuilt("Nothing here asks Plex on its own."),
     "dumb.plex_address": NotBuilt("Nothing here asks Plex on its own."),
@@ -59,11 +61,11 @@ TOP: Final[Mapping[str, NotBuilt]] = {
     "dumb.ffprobe_monitor.enabled": NotBuilt("Hanging ffprobe processes are not looked after."),
     **_gated("dumb.ffprobe_monitor.enabled", "dumb.ffprobe_monitor"),
     "dumb.metrics.history_max_file_mb": NotBuilt(
-        "The history is one database; `history_max_total_mb` limits it.", off=(50,)
+        "The history is kept in Redis; `history_max_total_mb` limits it.", off=(50,)
     ),
-    "dumb.metrics.storage.provider": NotBuilt("The history is kept in SQLite.", off=("sqlite",)),
+    "dumb.metrics.storage.provider": NotBuilt("The history is kept in Redis.", off=("sqlite",)),
     "dumb.metrics.storage.sqlite_path": NotBuilt(
-        "`history_dir` decides where the history is.", off=("/config/metrics/metrics.sqlite",)
+        "The history is kept in Redis.", off=("/config/metrics/metrics.sqlite",)
     ),
     **_gated("dumb.metrics.storage.provider", "dumb.metrics.storage.postgresql"),
     "dumb.metrics.database_health.enabled": NotBuilt("The health of databases is not measured."),
@@ -124,7 +126,18 @@ SERVICE: Final[Mapping[str, NotBuilt]] = {
     "max_connections": NotBuilt(_SETUP, off=(100,)),
     "shared_buffers": NotBuilt(_SETUP, off=("128MB",)),
     "run_directory": NotBuilt(_SETUP, off=("/run/postgresql",)),
-    **_gated("postgres_enabled", "postgres_main_db postgres_log_db"),
+    "postgres_enabled": NotBuilt(
+        "It waits for PostgreSQL. The database is not created, and the application is not told to "
+        "use it."
+    ),
+    **_gated("postgres_enabled", "postgres_database postgres_main_db postgres_log_db"),
+    "databases": NotBuilt("The databases are not created."),
+    "use_neutarr": NotBuilt("NeutArr is started for it. The two are not connected."),
+    "zurg_enabled": NotBuilt("It waits for Zurg. Its own configuration is not written."),
+    "decypharr_enabled": NotBuilt("It waits for Decypharr. Its own configuration is not written."),
+    "api_key": NotBuilt(_SETUP),
+    "api_keys": NotBuilt(_SETUP),
+    "origin": NotBuilt(_SETUP),
     "tunnel_token": NotBuilt("The token is not handed to cloudflared."),
     "webdav_password": NotBuilt(_SETUP),
     "log_level": NotBuilt("The service's own log level is not set.", off=("INFO",)),
@@ -169,26 +182,17 @@ WORKS_SERVICE: Final = frozenset(
         "frontend_port",
         "backend_port",
         "host",
-        "origin",
         "origins",
         "wait_for_dir",
         "wait_for_tcp",
         "core_service",
-        "databases",
         "user",
         "key_type",
-        "api_key",
-        "api_keys",
         "mount_dir",
         "mount_name",
         "mount_path",
         "mount_type",
-        "decypharr_enabled",
-        "zurg_enabled",
         "zurg_config_file",
-        "postgres_enabled",
-        "postgres_database",
-        "use_neutarr",
         "sync_role",
     ]
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.config.built import SERVICE, TOP, WORKS_ANYWAY
+from shared.config.catalogue import OLD_NAMES
 from shared.config.names import nearest
 from shared.config.pages import Config
 from shared.config.schema import known_keys_at, unknown_keys
@@ -19,15 +20,20 @@ _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)")
 OLD_MAIN: Final = (
     "the main block of a file of DMB: rename it to 'dumb', or its options have no effect"
 )
+_OLD: Final = frozenset({"dmb", *OLD_NAMES})
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One warning. `built` False: the option is known, and not built here."""
+    """One warning. `built` False: the option is known, and not built here.
+
+    `old`: the key has another name now, and `message` says which.
+    """
 
     path: tuple[str, ...]
     message: str
     built: bool = True
+    old: bool = False
 
     @property
     def name(self) -> str:
@@ -48,8 +54,8 @@ def notices(file: Config, effective: Config | None = None) -> list[Notice]:
 def summary_of(found: Sequence[Notice]) -> str:
     """One line for a log, "" when there is nothing to say."""
     options = Counter(_option(n) for n in found if not n.built)
-    keys = [n.name for n in found if n.built]
-    parts = []
+    keys = [n.name for n in found if n.built and not n.old]
+    parts = [f"'{n.name}' is {n.message}" for n in found if n.old]
     if options:
         parts.append(f"options that are on and not built here: {_some(list(options))}")
     if keys:
@@ -97,10 +103,13 @@ def _not_built(means: str) -> str:
 
 def _unknown(file: Config) -> Iterator[Notice]:
     if isinstance(file.get("dmb"), dict):
-        yield Notice(("dmb",), OLD_MAIN)
+        yield Notice(("dmb",), OLD_MAIN, old=True)
+    for old, new in OLD_NAMES.items():
+        if old in file:
+            yield Notice((old,), f"the old name of '{new}': rename it to that", old=True)
     blocks = {service.path: service.block for service in walk_services(file)}
     for path in unknown_keys(file):
-        if path[0] == "dmb":
+        if path[0] in _OLD:
             continue
         block = blocks.get(path[:-1])
         if block is not None and path[-1] in _placeholders(block):

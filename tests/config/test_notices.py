@@ -143,6 +143,13 @@ def test_an_old_file_of_dmb_is_told_so() -> None:
     assert [(n.name, n.message) for n in notices(config_of(tree))] == [("dmb", OLD_MAIN)]
 
 
+def test_old_names_are_told_so() -> None:
+    found = notices(config_of({"dmb": {}, "nzbdav": block(zzz=1), "huntarr": {}}))
+    assert [n.name for n in found] == ["dmb", "nzbdav", "huntarr"]
+    assert found[1].message == "the old name of 'infinidysk': rename it to that"
+    assert summary_of(found).startswith(f"'dmb' is {OLD_MAIN}; 'nzbdav' is the old name of")
+
+
 def test_one_line_sums_up() -> None:
     many = [Notice((f"s{n}", "auto_update"), "x", built=False) for n in range(30)]
     typos = [Notice((f"k{n}",), "x") for n in range(7)]
@@ -157,5 +164,8 @@ def test_values_that_ask_for_nothing(value: Any) -> None:
 
 
 def test_values_that_ask_for_something() -> None:
+    assert NotBuilt("x", off=(True,)).is_on(False)
+    assert not NotBuilt("x", off=(True,)).is_on(True)
+    assert not NotBuilt("x", off=(True,)).is_on(None)
     assert NotBuilt("x", off=(1,)).is_on(True)
     assert not NotBuilt(gate="y").is_on("on")
