@@ -246,8 +246,10 @@ class _Case:
         advice = f"{self._see_log()} Then start it: `{self._command('start')}`."
         if restart.pending:
             advice = f"It is restarted by itself. {self._see_log()}"
-        elif restart.restart_attempts and restart.last_failure_reason:
-            reason += f"; it is not restarted any more ({restart.last_failure_reason})"
+        elif restart.restart_attempts:
+            reason += "; it is not restarted any more"
+            if restart.last_failure_reason not in (None, "", state.exit_reason):
+                reason += f" ({restart.last_failure_reason})"
         return Judgement(Verdict.ATTENTION, reason, state.stopped_at, advice, expected_up=True)
 
     # -- parts -----------------------------------------------------------------------------

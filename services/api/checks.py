@@ -8,6 +8,7 @@ from shared.bus.refusals import Refused
 from shared.config.notices import Notice, summary_of
 from shared.judgement import Judgement, Verdict
 from shared.models.service import ServiceState
+from shared.models.startup import Phase, Startup
 from shared.states import ServiceStatus
 from shared.version import VERSION
 
@@ -42,7 +43,13 @@ def check_redis(version: str, refused: Refused | None = None) -> Check:
     )
 
 
-def check_supervisor(beat: Mapping[str, str], now: float, refused: Refused | None = None) -> Check:
+def check_supervisor(
+    beat: Mapping[str, str],
+    now: float,
+    *,
+    boot: Startup | None = None,
+    refused: Refused | None = None,
+) -> Check:
     """Whether it is there, and of our version."""
     name = "supervisor"
     if not beat and refused:
@@ -50,12 +57,12 @@ def check_supervisor(beat: Mapping[str, str], now: float, refused: Refused | Non
     if not beat:
         return Check(name, False, "No heartbeat", "Start it with `dumb up`; its log says more.")
     age = now - float(beat.get("heartbeat_at") or 0)
-    version, phase = beat.get("version", ""), beat.get("phase", "")
+    version, phase = beat.get("version", ""), boot.phase if boot else beat.get("phase", "")
     detail = f"{phase}, version {version}, heartbeat {max(age, 0):.1f} s ago"
     if version != VERSION:
         advice = f"The API is of version {VERSION}: restart both, so that they are of one."
         return Check(name, False, detail, advice)
-    if phase == "degraded":
+    if phase == Phase.DEGRADED:
         return Check(name, False, detail, "A service did not start: see the services below.")
     return Check(name, True, detail)
 

@@ -112,15 +112,16 @@ class SituationReader:
 
 
 def known_boot(startup: bytes | None, phase: str) -> Startup | None:
-    """How the boot goes, by `dumb:startup` and the phase in the heartbeat, which decides."""
+    """How the boot goes, by `dumb:startup`, which is never older than the heartbeat's phase."""
     try:
-        boot = Startup.from_json(startup) if startup is not None else None
+        if startup is not None:
+            return Startup.from_json(startup)
     except ValueError:
-        boot = None
+        pass  # a curious hand: the next change writes it anew
     try:
-        return replace(boot or Startup(), phase=Phase(phase))
+        return Startup(Phase(phase))
     except ValueError:
-        return boot
+        return None
 
 
 def _text(value: Any) -> str:

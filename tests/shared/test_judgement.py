@@ -200,6 +200,8 @@ def test_reasons_tell_what_is_missing_and_since_when() -> None:
         ({}, "App failed: no reason known"),
         ({"exit_code": 4, "restart": RestartStats(restart_attempts=3, last_failure_reason="x")},
          "App failed: exit code 4; it is not restarted any more (x)"),
+        ({"exit_reason": "x", "restart": RestartStats(restart_attempts=3, last_failure_reason="x")},
+         "App failed: x; it is not restarted any more"),
     ],
 )  # fmt: skip
 def test_why_it_failed(fields: dict[str, Any], reason: str) -> None:

@@ -57,7 +57,7 @@ async def get_environment(
     version = str(info.get("redis_version", ""))
     checks = [
         check_redis(version, now.refused),
-        check_supervisor(beat, time.time(), now.refused),
+        check_supervisor(beat, time.time(), boot=now.boot, refused=now.refused),
         *check_config(problem, str(about.get("version", "")), warnings),
         *check_disks(facts.get("disks")),
         *check_services(states, judged),
