@@ -284,4 +284,5 @@ class _Case:
         return f"Start or repair what it waits for, or stop it: `{self._command('stop')}`."
 
     def _command(self, verb: str) -> str:
-        return f"dumb {verb} '{self._name}'"
+        quoted = self._name.replace("'", "'\\''")
+        return f"dumb {verb} '{quoted}'"

@@ -1,6 +1,7 @@
 """The one judgement: every combination is held against the rules of the contract."""
 
 import itertools
+import shlex
 from dataclasses import replace
 from typing import Any, Final
 
@@ -206,6 +207,13 @@ def test_reasons_tell_what_is_missing_and_since_when() -> None:
 )  # fmt: skip
 def test_why_it_failed(fields: dict[str, Any], reason: str) -> None:
     assert judge(state(S.FAILED, **fields), now=NOW).reason == reason
+
+
+def test_advice_can_be_pasted_into_a_shell() -> None:
+    name = "it's; $(rm) `x`"
+    found = judge(ServiceState(name, S.FAILED, desired=UP), now=NOW)
+    command = found.advice.removeprefix("See `").partition("`. Then")[0]
+    assert shlex.split(command) == ["dumb", "logs", name]
 
 
 def test_an_automatic_restart_is_announced() -> None:
