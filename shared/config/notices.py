@@ -108,9 +108,12 @@ def _unknown(file: Config) -> Iterator[Notice]:
         if old in file:
             yield Notice((old,), f"the old name of '{new}': rename it to that", old=True)
     blocks = {service.path: service.block for service in walk_services(file)}
+    everywhere = _placeholders(list(blocks.values()))
     for path in unknown_keys(file):
         if path[0] in _OLD:
             continue
+        if len(path) == 1 and path[0] in everywhere:
+            continue  # its value is one that any service may name
         block = blocks.get(path[:-1])
         if block is not None and path[-1] in _placeholders(block):
             continue

@@ -11,6 +11,7 @@ import pytest
 from shared.config.built import SERVICE, TOP, WORKS_SERVICE, WORKS_TOP, NotBuilt, known_row
 from shared.config.notices import OLD_MAIN, Notice, notices, summary_of
 from shared.config.pages import Config, config_of
+from shared.config.schema import known_keys_at
 from shared.config.services import walk_services
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -136,6 +137,21 @@ def test_unknown_keys_are_named_with_the_nearest_one(
 def test_a_key_of_one_s_own_that_the_command_uses_is_known() -> None:
     tree = {"mine": block(color="red", command=["mine", "--color={color}"])}
     assert notices(config_of(tree)) == []
+
+
+def test_a_value_of_the_root_that_a_service_names_is_known() -> None:
+    command = ["mine", "{media_root}/films"]
+    tree = {"media_root": "/mnt", "media_rot": "/mnt", "mine": block(command=command)}
+    assert [n.name for n in notices(config_of(tree))] == ["media_rot"]
+
+
+def test_every_documented_field_is_known_in_any_block() -> None:
+    text = (PROJECT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    table = text.partition("### Fields of a service\n")[2].partition("\n| Config key")[0]
+    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    names = [name for cell in cells for name in re.findall(r"`([a-z_]+)`", cell)]
+    assert len(names) > 20
+    assert set(names) <= set(known_keys_at(("mine",)))
 
 
 def test_an_old_file_of_dmb_is_told_so() -> None:
