@@ -77,9 +77,12 @@ class Surroundings:
 
     def placeholders(self) -> dict[str, Any]:
         """Names that a service block does not have itself."""
-        return global_fields(
+        names = global_fields(
             self.top, python=self.python, project=str(self.project), dumb_home=str(self.home)
         )
+        for name, fallback in (("puid", self.user.uid), ("pgid", self.user.gid)):
+            names[name] = names.get(name) or fallback or 0
+        return names
 
 
 def stop_policy(service: ServiceBlock) -> StopPolicy:
