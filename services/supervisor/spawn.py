@@ -268,7 +268,8 @@ def _directory(config_dir: str, home: Path, uid: int | None, gid: int | None) ->
     path = Path(config_dir)
     if not path.is_absolute():
         path = home / path
-        _make_directory(path, Owner(uid, gid))
+        if not path.is_dir():
+            _make_directory(path, Owner(uid, gid))
     if not path.is_dir():
         raise LaunchError(f"The config_dir {path} does not exist or is no directory.")
     return path

@@ -13,7 +13,7 @@ def services_have_their_own_users(stack: Stack) -> str:
     stack.post("/config", changes)
     stack.post("/process/restart-service", {"process_name": WRITER})
     expect(ids_of(stack) == ["1234", "1235"], f"ids: {ids_of(stack)}")
-    changes["updates"] = {"puid": None, "pgid": None}
+    changes["updates"] = {"puid": 1000, "pgid": 1000}
     stack.post("/config", changes)
     return "a service with `puid` 1234 runs as that user, without other groups and capabilities"
 
@@ -21,9 +21,9 @@ def services_have_their_own_users(stack: Stack) -> str:
 def a_volume_changes_hands(stack: Stack) -> str:
     """From a supervisor without root, as it was the default, to one that is root."""
     give = ["run", "--rm", "-T", "--user", "0", "--entrypoint", "chown", "supervisor"]
+    last = stack.log().strip().splitlines()[-1]
     stack.compose.run("stop", "supervisor", timeout=300)
     stack.compose.run(*give, "-R", "1000:1000", "/data", "/config")
-    last = stack.log().strip().splitlines()[-1]
     stack.compose.env["DUMB_SUPERVISOR_USER"] = "1000:1000"
     stack.up()
     stack.await_healthy()

@@ -240,7 +240,7 @@ def _walk(path: Path, owner: Owner, fds: list[int], *, make: bool, links: bool) 
                 return walked
             if not make:
                 raise
-            child = _made(walked, owner)
+            child = _made(walked, owner, leaf=len(left) == 2)
         mode = os.fstat(child).st_mode
         if stat.S_ISLNK(mode):
             target = os.readlink("", dir_fd=child)
@@ -297,15 +297,21 @@ def _without_links(walked: _Walked, parts: list[str], fds: list[int]) -> None:
             fds.append(os.open(part, _STEP | os.O_DIRECTORY, dir_fd=fds[-1]))
 
 
-def _made(walked: _Walked, owner: Owner) -> int:
-    """Make the next directory of a walk in a trusted one, for `owner`, and open it."""
+def _made(walked: _Walked, owner: Owner, *, leaf: bool) -> int:
+    """Make the next directory of a walk in a trusted one, and open it. Only the last one (`leaf`) is
+    for `owner`: services of several users may have directories below the others."""
+    made = False
     with contextlib.suppress(FileExistsError):
         os.mkdir(walked.name, 0o777, dir_fd=walked.fd)
+        made = True
     child = os.open(walked.name, _STEP | os.O_DIRECTORY, dir_fd=walked.fd)
-    if owner.foreign:
+    if made and owner.foreign:
         listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=child)
         try:
-            os.fchown(listing, owner.uid or -1, owner.gid or -1)
+            if leaf:
+                os.fchown(listing, owner.uid or -1, owner.gid or -1)
+            else:
+                os.fchmod(listing, 0o711)
         finally:
             os.close(listing)
     return child
