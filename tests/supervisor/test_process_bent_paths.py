@@ -232,15 +232,15 @@ def test_a_directory_becomes_a_link_while_the_log_rotates(private_redis: Private
 def test_a_copied_environment_is_read_and_written_as_the_service(
     private_redis: PrivateRedis,
 ) -> None:
-    def copies(home: Path, name: str, source: str, destination: str) -> dict[str, Any]:
+    def copies(name: str, source: str, destination: str) -> dict[str, Any]:
         paths = {"source": source, "destination": destination}
         return shell(name, "exec sleep 1000", env_copy=paths)
 
-    def blocks(home: Path) -> dict[str, Any]:
+    def blocks(_home: Path) -> dict[str, Any]:
         return {
-            "a": copies(home, "from", "bent", "copy"),
-            "b": copies(home, "to", "plain", "bent"),
-            "c": copies(home, "through", "plain", "bent/made"),
+            "a": copies("from", "bent", "copy"),
+            "b": copies("to", "plain", "bent"),
+            "c": copies("through", "plain", "bent/made"),
         }
 
     with running(private_redis, blocks) as ground:
