@@ -121,7 +121,7 @@ def _take_elsewhere(
 
 @contextlib.contextmanager
 def _unless_read_only() -> Iterator[None]:
-    """What lies on a read-only file system stays as it is: nobody here can bend it."""
+    """What lies on a read-only file system stays as it is: it cannot be bent either."""
     try:
         yield
     except OSError as error:
@@ -142,7 +142,7 @@ def _opened(directory: Path) -> Iterator[int]:
 def _take_directory(fd: int, mode: int) -> int:
     """Make a directory root's; the uid that it had, 0 when it was root's already.
 
-    From here on nobody else can change a name in it, so what follows has no race.
+    From here on no other user can change a name in it, so what follows has no race.
     """
     info = os.fstat(fd)
     now = stat.S_IMODE(info.st_mode)

@@ -209,8 +209,8 @@ _MAX_ID: Final = 2**32 - 2
 
 
 def _service_user(text: str) -> tuple[int, int] | None:
-    """`uid:gid`. Root is what it is without."""
-    if not text.strip():
+    """`uid:gid`; `0:0` is the same as nothing."""
+    if text.strip() in {"", "0:0"}:
         return None
     ids = [int(part) for part in text.strip().split(":") if part.isascii() and part.isdecimal()]
     if text.count(":") != 1 or len(ids) != 2 or not all(0 < one <= _MAX_ID for one in ids):

@@ -106,7 +106,7 @@ class Plain:
 
     def supervisor(self) -> int:
         """Of the heartbeat, once its boot is over."""
-        pid, phase = self.redis.hmget("dumb:supervisor", "pid", "phase")  # type: ignore[misc]
+        pid, phase = self.redis.hmget("dumb:supervisor", "pid", "phase")
         return int(pid) if pid and phase == b"ready" else 0
 
     def service(self) -> int:
