@@ -44,14 +44,27 @@ def take_over(settings: Settings, *, container: bool) -> list[str]:
     nothing else, so it is taken over too; elsewhere a sentence says that it should be.
 
     Raises:
-        OwnershipError: a link lies where one of our files or directories should be.
-        OSError: the data directory cannot be opened, or its owner cannot be changed.
+        OwnershipError: a link lies where one of our files or directories should be, or something
+            cannot become root's.
+        OSError: the data directory cannot be made or opened.
     """
     if os.geteuid() != 0:
         return []
-    home = settings.home
-    home.mkdir(mode=0o711, parents=True, exist_ok=True)
+    settings.home.mkdir(mode=0o711, parents=True, exist_ok=True)
     said: list[str] = []
+    try:
+        _take_all(settings, said, container=container)
+    except PermissionError as error:
+        raise OwnershipError(
+            f"What belongs to the control plane in {settings.home} and {settings.config_path.parent} "
+            f"cannot become root's ({error.strerror}): use a file system that keeps owners and give "
+            "root CAP_CHOWN and CAP_FOWNER, or start the supervisor as the user to whom it belongs."
+        ) from error
+    return said
+
+
+def _take_all(settings: Settings, said: list[str], *, container: bool) -> None:
+    home = settings.home
     with _opened(home) as fd:
         if former := _take_directory(fd, 0o711):
             said.append(
@@ -68,7 +81,6 @@ def take_over(settings: Settings, *, container: bool) -> list[str]:
         if directory != home:
             inside = [path for path in files if path.parent == directory]
             _take_elsewhere(directory, inside, said, container=container)
-    return said
 
 
 def _files(settings: Settings) -> list[Path]:

@@ -3,6 +3,8 @@
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +15,7 @@ import pytest
 from shared.ownership import OwnershipError, close_secrets, take_over
 from shared.settings import Settings, load_settings
 
+PROJECT = Path(__file__).resolve().parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root takes something over")
 
 
@@ -161,6 +164,24 @@ def test_a_directory_that_is_missing_is_made(tmp_path: Path) -> None:
     home = tmp_path / "new" / "home"
     assert take_over(load_settings({"DUMB_HOME": str(home)}), container=False) == []
     assert _of(home) == (0, 0o711)
+
+
+@as_root
+def test_what_cannot_become_roots_ends_the_start(settings: Settings) -> None:
+    """As on a file system without owners, or without the capability."""
+    script = "import sys; from shared.ownership import take_over; "
+    script += (
+        "from shared.settings import load_settings; take_over(load_settings(), container=True)"
+    )
+    ran = subprocess.run(
+        ["setpriv", "--bounding-set=-chown", sys.executable, "-c", script],
+        env={"DUMB_HOME": str(settings.home), "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "OwnershipError" in ran.stderr
+    assert "cannot become root's (Operation not permitted)" in ran.stderr
 
 
 def test_without_root_nothing_is_touched(
