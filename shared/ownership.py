@@ -56,8 +56,8 @@ def take_over(settings: Settings, *, container: bool) -> list[str]:
         _take_all(settings, said, container=container)
     except PermissionError as error:
         raise OwnershipError(
-            f"What belongs to the control plane in {settings.home} and {settings.config_path.parent} "
-            f"cannot become root's ({error.strerror}): use a file system that keeps owners and give "
+            f"What belongs to the control plane in {settings.home} and "
+            f"{settings.config_path.parent} cannot become root's ({error.strerror}): use a file system that keeps owners and give "
             "root CAP_CHOWN and CAP_FOWNER, or start the supervisor as the user to whom it belongs."
         ) from error
     return said

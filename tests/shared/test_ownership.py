@@ -169,12 +169,11 @@ def test_a_directory_that_is_missing_is_made(tmp_path: Path) -> None:
 @as_root
 def test_what_cannot_become_roots_ends_the_start(settings: Settings) -> None:
     """As on a file system without owners, or without the capability."""
-    script = "import sys; from shared.ownership import take_over; "
-    script += (
-        "from shared.settings import load_settings; take_over(load_settings(), container=True)"
-    )
+    script = "from shared.ownership import take_over; from shared.settings import load_settings; "
+    script += "take_over(load_settings(), container=True)"
+    setpriv = shutil.which("setpriv") or ""
     ran = subprocess.run(
-        ["setpriv", "--bounding-set=-chown", sys.executable, "-c", script],
+        [setpriv, "--bounding-set=-chown", sys.executable, "-c", script],
         env={"DUMB_HOME": str(settings.home), "PYTHONPATH": str(PROJECT)},
         capture_output=True,
         text=True,
