@@ -57,8 +57,9 @@ def take_over(settings: Settings, *, container: bool) -> list[str]:
     except PermissionError as error:
         raise OwnershipError(
             f"What belongs to the control plane in {settings.home} and "
-            f"{settings.config_path.parent} cannot become root's ({error.strerror}): use a file system that keeps owners and give "
-            "root CAP_CHOWN and CAP_FOWNER, or start the supervisor as the user to whom it belongs."
+            f"{settings.config_path.parent} cannot become root's ({error.strerror}): use a file "
+            "system that keeps owners and give root CAP_CHOWN and CAP_FOWNER, or start the "
+            "supervisor as the user to whom it belongs."
         ) from error
     return said
 
