@@ -15,6 +15,7 @@ from shared.bus.access import find_refusal
 from shared.bus.keys import Keys
 from shared.bus.log_level import LevelFollower
 from shared.exits import Exit
+from shared.memory import close_memory
 from shared.settings import Settings, SettingsError, load_settings
 
 _log = logging.getLogger("services.api")
@@ -22,6 +23,7 @@ _log = logging.getLogger("services.api")
 
 def main() -> int:
     """Serve until a signal; the exit code."""
+    close_memory()
     try:
         settings = load_settings()
     except SettingsError as error:
