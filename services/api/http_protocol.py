@@ -25,6 +25,8 @@ HEAD_S: Final = 10.0
 """From the connection, or a request's first byte, to the end of its headers."""
 HEAD_BYTES: Final = 64 << 10
 """For a request's line and headers; also for what is between two pieces of a chunked body."""
+IDLE_S: Final = 6.0
+"""Between two requests, whatever is sent that begins none. uvicorn's own limit is 5 s of silence."""
 BODY_GRACE_S: Final = 10.0
 BODY_PACE: Final = 8 << 10
 """Bytes per second that a body must have on average, after the grace."""
@@ -200,7 +202,7 @@ class Http(HttpToolsProtocol):
                 self._refuse(408, f"The headers did not come within {HEAD_S:.0f} s.")
             else:
                 self.transport.abort()
-        elif self._wait is Wait.NEXT and waited > self.timeout_keep_alive + 1:
+        elif self._wait is Wait.NEXT and waited > IDLE_S:
             self.transport.close()
         elif self._wait is Wait.BODY:
             if self.flow.read_paused:
