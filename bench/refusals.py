@@ -91,7 +91,8 @@ def _curl(body: Path) -> Ask:
     def ask(base: str, path: str, headers: dict[str, str]) -> int:
         more = [item for pair in headers.items() for item in ("-H", f"{pair[0]}: {pair[1]}")]
         ran = subprocess.run(
-            [shutil.which("curl") or "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{exitcode}", "-m", "20",
+            [shutil.which("curl") or "curl", "-sS", "-m", "20", "-o", "/dev/null", "-w",
+             "%{http_code} %{exitcode}",
              "-H", "Content-Type: application/json", "-H", "Expect:", *more,
              "--data-binary", f"@{body}", base + path],
             capture_output=True,

@@ -26,7 +26,7 @@ HEAD_S: Final = 10.0
 HEAD_BYTES: Final = 64 << 10
 """For a request's line and headers; also for what is between two pieces of a chunked body."""
 IDLE_S: Final = 6.0
-"""Between two requests, whatever is sent that begins none. uvicorn's own limit is 5 s of silence."""
+"""Between two requests, whatever is sent that begins none. uvicorn ends 5 s of silence."""
 BODY_GRACE_S: Final = 10.0
 BODY_PACE: Final = 8 << 10
 """Bytes per second that a body must have on average, after the grace."""
@@ -163,6 +163,10 @@ class Http(HttpToolsProtocol):
         cycle.transport = cast(asyncio.Transport, Outlet(self, cycle))
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            if not cycle.more_body:
+                await cast(Any, app)(scope, receive, send)
+                return
+
             async def noticing(message: Message) -> None:
                 if cycle.more_body and message["type"] == "http.response.start":
                     cycle.keep_alive = False  # the rest will not be read
