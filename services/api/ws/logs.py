@@ -63,10 +63,12 @@ class LogRoom:
         client = LogClient(query, queue, catching_up=query.resume or query.backlog > 0)
         try:
             await self.hub.join(client)
+            work = CatchUp(self.hub, client, self._redis, self._keys)
+            work.start_if_synced()  # before the client knows that it is accepted
             for name in sorted(query.names) if query.json else ():
                 self._say_if_unknown(queue, name)
             await websocket.accept(accepted_protocol(websocket.scope))
-            await self._run(websocket, client)
+            await self._run(websocket, client, work)
         finally:
             self.hub.leave(client)
             self._dropped += queue.dropped_total
@@ -78,21 +80,20 @@ class LogRoom:
             close = nearest(known, name)
             queue.put_notice(_notice("unknown", process_name=name, near=[close] if close else []))
 
-    async def _run(self, websocket: WebSocket, client: LogClient) -> None:
+    async def _run(self, websocket: WebSocket, client: LogClient, work: CatchUp) -> None:
         sender = Sender(websocket)
         resume: asyncio.Future[dict[str, Position]] = asyncio.get_running_loop().create_future()
         await first_to_end(
             _receive(websocket, client.queue, resume),
             _write(sender, client.queue),
             watch(sender, self._limits.stuck_after, control(websocket).abort),
-            self._catch_up(client, resume),
+            self._catch_up(client, work, resume),
         )
 
     async def _catch_up(
-        self, client: LogClient, resume: asyncio.Future[dict[str, Position]]
+        self, client: LogClient, work: CatchUp, resume: asyncio.Future[dict[str, Position]]
     ) -> None:
         if client.catching_up:
-            work = CatchUp(self.hub, client, self._redis, self._keys)
             await work.start()
             cursors = await self._resumed(client, resume) if client.query.resume else None
             if cursors is not None:
