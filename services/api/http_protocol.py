@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 
 from services.api.answers import Json
 from services.api.headers import ALWAYS
-from services.api.roster import Rank, Roster
+from services.api.roster import Member, Rank, Roster
 
 HEAD_S: Final = 10.0
 """From the connection, or a request's first byte, to the end of its headers."""
@@ -63,6 +63,9 @@ class Http(HttpToolsProtocol):
 
     server_state: State
 
+    opening: Member | None = None
+    """What stood for this connection during its TLS handshake."""
+
     _wait = Wait.HEAD
     _since = 0.0
     _body_bytes = 0
@@ -78,6 +81,8 @@ class Http(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
         self._since = self.loop.time()
+        if self.opening is not None:
+            self.server_state.roster.leave(self.opening)
         if not self.server_state.roster.enter(self):
             sentence = "Too many connections. Try again in a moment."
             self.transport.write(raw_answer(503, sentence, {"retry-after": "1"}))

@@ -7,11 +7,13 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
 
+from services.api.handshake import Secured
 from services.api.http_protocol import Http, State
 from services.api.roster import connection_cap
 from services.api.ws_protocol import ControlledWebSocket
@@ -102,6 +104,14 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.server_state: State = State(connection_cap())
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen. TLS is begun by our own protocol, which counts those who do not."""
+        if (context := self.config.ssl) is not None:
+            self.config.ssl = None
+            opening: Any = partial(Secured, context)
+            self.config.http_protocol_class = opening
+        await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""

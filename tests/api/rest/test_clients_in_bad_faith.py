@@ -332,6 +332,28 @@ async def test_http_1_0(api: Api) -> None:
         assert await client.ended()
 
 
+async def test_an_answer_leaves_in_one_piece(api: Api) -> None:
+    """A proxy would give a client the head of an answer whose replica dies before the rest."""
+    async with peer(api) as client:
+        await wait_until(lambda: len(roster(api)) == 1, what="the connection")
+        protocol = next(iter(roster(api)))
+        written: list[bytes] = []
+        inner = protocol.transport
+
+        class Recording:
+            def write(self, data: bytes) -> None:
+                written.append(bytes(data))
+                inner.write(data)
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(inner, name)
+
+        protocol.transport = Recording()
+        await client.send(get(b"/nowhere").replace(b"Connection: close\r\n", b""))
+        assert (await client.answer())[0] == 404
+        assert len(written) == 1
+
+
 async def test_head_has_no_body_and_its_connection_goes_on(api: Api) -> None:
     async with peer(api) as client:
         for _ in range(2):
