@@ -9,6 +9,7 @@ import uvloop
 from services.api.address import find_address
 from services.api.app import create_app
 from services.api.auth.service import AuthOptions
+from services.api.roster import raise_descriptor_limit
 from services.api.server import ListenError, serve
 from shared import ownlog
 from shared.bus.access import find_refusal
@@ -30,6 +31,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     ownlog.install(settings.log_level)
+    raise_descriptor_limit()  # nothing is started here that could inherit it
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(settings))

@@ -4,13 +4,16 @@ ASGI can neither abort a connection nor close one whose peer has stopped reading
 a buffer that never drains (measured: for as long as the peer lives).
 """
 
-from typing import Final, Protocol
+import asyncio
+from typing import Any, Final, Protocol
 
 from starlette.websockets import WebSocket
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+
+from services.api.roster import Rank, Roster
 
 EXTENSION: Final = "dumb.socket"
 """Key in the scope's `extensions`; the value is a `SocketControl`."""
@@ -52,6 +55,32 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
     """See the module's description."""
 
     _linger_until: float | None = None
+
+    def __init__(self, config: Any, server_state: Any, *rest: Any, **options: Any) -> None:
+        super().__init__(config, server_state, *rest, **options)
+        self._roster: Roster = server_state.roster
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._roster.enter(self)  # in the place that its HTTP request has left
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._roster.leave(self)
+        super().connection_lost(exc)
+
+    def rank(self) -> Rank:
+        """See `roster.Member`: a socket counts once it is admitted, and until it is closed."""
+        if not hasattr(self, "scope") or self.close_sent:
+            return Rank.SILENT
+        state: dict[str, Any] = self.scope.get("state", {})
+        return Rank.KEPT if state.get("principal") is not None else Rank.SILENT
+
+    def evict(self) -> None:
+        """Drop the connection for another one."""
+        self.transport.abort()
+
+    def check(self, _now: float, /) -> None:
+        """Open sockets have pings of their own (`ws_ping_timeout`)."""
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)

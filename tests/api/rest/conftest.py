@@ -118,7 +118,7 @@ async def start_api(keys: Keys) -> AsyncIterator[StartApi]:
 async def _api(url: str, keys: Keys, wait: bool) -> AsyncIterator[Api]:
     app = create_app(url, keys)
     sock = listen("127.0.0.1", 0)
-    server = make_server(app)
+    server = app.state.server = make_server(app)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     port = sock.getsockname()[1]
     try:
