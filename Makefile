@@ -1,6 +1,6 @@
 # `make run` and `make test` are all that a fresh machine needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt compose-test bench lock clean
+.PHONY: help run test lint fmt compose-test bench lock vendor clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -50,6 +50,9 @@ lock: ## compile the two lock files (needs uv)
 		requirements.in -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		requirements-dev.in -o requirements-dev.lock
+
+vendor: $(VENV)/.installed-dev ## the viewers of /docs and /scalar, from their npm packages (needs npm)
+	$(BIN)/python -m deploy.vendor
 
 clean: ## remove the environment and caches; ./var keeps your data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

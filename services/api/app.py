@@ -53,6 +53,7 @@ from services.api.routes import (
     seerr_sync,
     service_config,
     service_ui,
+    static,
     updates,
 )
 from services.api.secret_reads import SecretReads
@@ -72,11 +73,13 @@ def create_app(
     *,
     bind_host: str = "127.0.0.1",
     auth_options: AuthOptions | None = None,
+    hsts: bool = False,
 ) -> FastAPI:
     """One replica. Nothing is connected before it is served, and Redis may be away then.
 
     Args:
         bind_host: where it listens; on a loopback address unknown `Host` headers are refused.
+        hsts: answers over TLS forbid browsers everything else for this host name.
     """
     app = FastAPI(
         title=docs.TITLE,
@@ -110,7 +113,7 @@ def create_app(
     settings = (config, config_schema, config_versions, service_config, service_ui)
     work = (updates, history, jobs, seerr_sync)
     measured = (metrics, metrics_history, prometheus)
-    rest = (log_level, health, environment, docs)
+    rest = (log_level, health, environment, docs, static)
     for part in (*accounts, *services, *settings, *work, *measured, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())
@@ -120,9 +123,9 @@ def create_app(
     app.add_middleware(PathNormalizer)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, config=reader, bind_host=bind_host)
-    app.add_middleware(SecurityHeaders)
     app.add_middleware(LastAnswers, leaving=state.leaving)
     app.add_middleware(LastResort)
+    app.add_middleware(SecurityHeaders, hsts=hsts)  # outermost: errors have them too
     return app
 
 

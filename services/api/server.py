@@ -12,6 +12,7 @@ from typing import Any, Final
 import uvicorn
 from fastapi import FastAPI
 
+from services.api.refusals import Http
 from services.api.ws_protocol import ControlledWebSocket
 from shared.errors import DumbError
 
@@ -77,7 +78,7 @@ def make_server(
     """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Http,
         ws=ControlledWebSocket,
         ws_max_size=MAX_INCOMING_BYTES,
         ws_per_message_deflate=False,

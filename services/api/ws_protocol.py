@@ -5,13 +5,15 @@ a buffer that never drains (measured: for as long as the peer lives).
 """
 
 import asyncio
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from starlette.websockets import WebSocket
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+
+from services.api.refusals import Handshake, raw_refusal
 
 EXTENSION: Final = "dumb.socket"
 """Key in the scope's `extensions`; the value is a `SocketControl`."""
@@ -22,8 +24,6 @@ SHUTDOWN_GRACE_S: Final = 1.0
 LINGER_S: Final = (0.1, 2.0)
 """The rest of an oversized message is read away, so that the close frame is not lost to the reset
 that closing with unread data causes: until so long nothing came, and at most so long."""
-
-_BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class SocketControl(Protocol):
@@ -53,6 +53,11 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
     """See the module's description."""
 
     _linger_until: float | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # As uvicorn makes it, but for the extensions, which are off (services/api/server.py).
+        self.conn = Handshake(max_size=self.config.ws_max_size, logger=self.conn.logger)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -100,7 +105,8 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # uvicorn forgets this one: the peer would wait for ever (414 and 431 among others).
-            self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
+            answer = b"".join(self.conn.data_to_send())
+            self.transport.write(answer or raw_refusal("This is no WebSocket handshake."))
             self.transport.close()
 
     def handle_parser_exception(self) -> None:

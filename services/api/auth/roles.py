@@ -18,6 +18,7 @@ EXEMPT: Final = frozenset(
         ("GET", "/docs"),
         ("GET", "/scalar"),
         ("GET", "/openapi.json"),
+        ("GET", "/static/{name:path}"),
     }
 )
 """Never checked (contract auth.md 4). Method and the path as its route has it."""

@@ -108,15 +108,17 @@ async def start_api(keys: Keys) -> AsyncIterator[StartApi]:
     """`await start_api(url)`: any number of replicas, stopped at the end."""
     async with AsyncExitStack() as stack:
 
-        async def start(url: str, *, wait: bool = True, bind_host: str = "127.0.0.1") -> Api:
-            return await stack.enter_async_context(_api(url, keys, wait, bind_host))
+        async def start(
+            url: str, *, wait: bool = True, bind_host: str = "127.0.0.1", hsts: bool = False
+        ) -> Api:
+            app = create_app(url, keys, bind_host=bind_host, hsts=hsts)
+            return await stack.enter_async_context(_api(app, wait))
 
         yield start
 
 
 @asynccontextmanager
-async def _api(url: str, keys: Keys, wait: bool, bind_host: str) -> AsyncIterator[Api]:
-    app = create_app(url, keys, bind_host=bind_host)
+async def _api(app: FastAPI, wait: bool) -> AsyncIterator[Api]:
     sock = listen("127.0.0.1", 0)
     server = make_server(app)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
