@@ -42,8 +42,18 @@ class Settings:
     """How long the API goes on serving after SIGTERM, while `/readyz` is red."""
     trusted_proxies: str = "127.0.0.1,::1"
     """Addresses and networks whose `X-Forwarded-For` the API believes."""
+    proxies_given: bool = False
+    """Whether the environment names trusted proxies, or `trusted_proxies` is the default."""
     access_token_minutes: int = 60
     refresh_token_days: int = 30
+    tls_cert: Path | None = None
+    """PEM file with the certificate that the API shows, and its chain."""
+    tls_key: Path | None = None
+    """PEM file with its key. Both are set, or neither."""
+    tls_ca: Path | None = None
+    """PEM file of authorities that the command line trusts beside the system's."""
+    hsts: bool = False
+    """Whether answers over TLS forbid browsers everything else for the host name."""
 
     @property
     def users_path(self) -> Path:
@@ -65,6 +75,11 @@ class Settings:
         """Where `dumb up` leaves the URL of the Redis in use, for `redis-cli -u`."""
         return self.home / "redis.url"
 
+    @property
+    def api_tls_file(self) -> Path:
+        """Where `dumb up` leaves the path of the API's certificate while the API speaks TLS."""
+        return self.home / "api.tls"
+
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings of this program.
@@ -76,6 +91,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     home = Path(env.get("DUMB_HOME") or "var").expanduser().absolute()
     url = env.get("REDIS_URL", "").strip()
     url = _with_secrets(url, env) if url else _read_url(home / "redis.url")
+    tls_cert, tls_key = _tls_pair(env)
     return Settings(
         home=home,
         config_path=Path(env.get("DUMB_CONFIG") or home / "dumb_config.json").absolute(),
@@ -91,8 +107,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_url=env.get("DUMB_API_URL", "").strip().rstrip("/"),
         drain_s=_seconds(env, "DUMB_API_DRAIN_S"),
         trusted_proxies=env.get("DUMB_TRUSTED_PROXIES", "").strip() or "127.0.0.1,::1",
+        proxies_given=bool(env.get("DUMB_TRUSTED_PROXIES", "").strip()),
         access_token_minutes=_count(env, "JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 60),
         refresh_token_days=_count(env, "JWT_REFRESH_TOKEN_EXPIRE_DAYS", 30),
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_ca=_path(env.get("DUMB_TLS_CA", "")),
+        hsts=_switch(env, "DUMB_HSTS"),
     )
 
 
@@ -115,6 +136,22 @@ def _secret(env: Mapping[str, str]) -> str:
             f"{name} is shorter than {MIN_SECRET_BYTES} bytes: use `openssl rand -base64 32`."
         )
     return secret
+
+
+def _tls_pair(env: Mapping[str, str]) -> tuple[Path | None, Path | None]:
+    """`DUMB_TLS_CERT` and `DUMB_TLS_KEY`. They are read by what serves (shared/tls.py)."""
+    cert, key = _path(env.get("DUMB_TLS_CERT", "")), _path(env.get("DUMB_TLS_KEY", ""))
+    if (cert is None) != (key is None):
+        there, absent = ("CERT", "KEY") if key is None else ("KEY", "CERT")
+        raise SettingsError(f"DUMB_TLS_{there} is set without DUMB_TLS_{absent}: set both.")
+    return cert, key
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "").strip() or "0"
+    if text not in {"0", "1"}:
+        raise SettingsError(f"{name} is '{text[:40]}': use 1 or 0.")
+    return text == "1"
 
 
 _TLS_FILES: Final = {

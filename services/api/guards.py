@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.api.answers import Json
 from services.api.configuration import ConfigReader, Origins
-from services.api.hosts import is_loopback, known_host
+from services.api.hosts import known_host
 from services.api.origins import allowed_origin
+from shared.api_address import is_loopback
 
 _log = logging.getLogger(__name__)
 

@@ -4,20 +4,10 @@ A web page can give its own name the address 127.0.0.1 and then counts as being 
 requests still carry its own name in `Host`.
 """
 
-import ipaddress
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-
-def is_loopback(host: str) -> bool:
-    """Whether a bind address or host name can only mean this machine."""
-    name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+from shared.api_address import is_loopback
 
 
 def host_name(header: str) -> str | None:

@@ -3,7 +3,7 @@
 import json
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self
 
@@ -47,6 +47,10 @@ class UnavailableError(RefusedError):
     exit_code = Exit.UNAVAILABLE
 
 
+Trust = Callable[[], ssl.SSLContext]
+"""Whose certificates are accepted. Asked only where TLS is spoken."""
+
+
 class Credentials(Protocol):
     """What a client sends along, and how it gets a new one."""
 
@@ -69,14 +73,18 @@ class Answer:
 
 
 class Client:
-    """Requests to one API. `base` is `http://host:port`."""
+    """Requests to one API. `base` is `http://host:port`, or `https:`."""
 
-    def __init__(self, base: str, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        base: str,
+        credentials: Credentials,
+        trust: Trust = ssl.create_default_context,
+    ) -> None:
         self.base = base
         self.credentials = credentials
         self._httpx = httpx = _load_httpx()
-        # Whom this machine trusts (and `SSL_CERT_FILE`); to read that takes 15 ms.
-        trusted = ssl.create_default_context() if base.startswith("https:") else False
+        trusted = trust() if base.startswith("https:") else False
         # The API is on this machine or the next: a proxy for the web is not asked.
         self._http = httpx.Client(trust_env=False, verify=trusted)
 
@@ -138,6 +146,13 @@ class Client:
             raise self._away(error) from error
 
     def _away(self, error: Exception) -> AwayError:
+        root = _root(error)
+        if isinstance(root, ssl.SSLCertVerificationError):
+            return AwayError(
+                f"The certificate of {self.base} is not trusted ({root.verify_message}): set "
+                "DUMB_TLS_CA to a file with the authority that signed it, or with the certificate "
+                "itself if it signed itself."
+            )
         return AwayError(
             f"The API does not answer at {self.base} ({_words(error)}): start it with `make run` "
             "or `dumb up`, or set DUMB_API_URL, DUMB_HOME or DUMB_API_SERVICE_PORT to the one "
@@ -187,8 +202,14 @@ def _json(data: bytes) -> Any:
         return None
 
 
-def _words(error: BaseException) -> str:
-    """What the system said at the root of it: "Connection refused"."""
+def _root(error: BaseException) -> BaseException:
+    """The error that began it."""
     while (deeper := error.__cause__ or error.__context__) is not None:
         error = deeper
+    return error
+
+
+def _words(error: BaseException) -> str:
+    """What the system said at the root of it: "Connection refused"."""
+    error = _root(error)
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

@@ -1,5 +1,6 @@
 """What every command has at hand. Made when first asked for: `dumb --help` needs none of it."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +11,9 @@ from services.cli.client import Client
 from services.cli.credentials import LoginCredentials, TokenCredentials
 from services.cli.logins import LoginStore, login_file
 from services.cli.terminal import Terminal
-from shared.api_address import api_address, http_base
+from shared.api_address import api_certificate, local_base
 from shared.settings import Settings, SettingsError, load_settings
+from shared.tls import exactly, system_and
 
 
 @dataclass
@@ -32,24 +34,32 @@ class Desk:
 
     @property
     def base(self) -> str:
-        """The API that is asked: `http://host:port`. Raises `SettingsError`."""
+        """The API that is asked: `http://host:port` or `https:`. Raises `SettingsError`."""
         settings = self.settings
         given = (self.url or settings.api_url).rstrip("/")
         if given and not given.startswith(("http://", "https://")):
             raise SettingsError(f"'{given}' is no address of an API: use http://HOST:PORT.")
-        return given or http_base(*api_address(settings))
+        return given or local_base(settings)
 
     @property
     def logins(self) -> LoginStore:
         return LoginStore(login_file(self.environ, self.settings.home))
+
+    def trust(self) -> ssl.SSLContext:
+        """Whose certificates are accepted at `base`. Raises `SettingsError`."""
+        settings = self.settings
+        own = api_certificate(settings)
+        if own is not None and self.base == local_base(settings):
+            return exactly(own)
+        return system_and(settings.tls_ca)
 
     @cached_property
     def client(self) -> Client:
         """Raises `SettingsError`."""
         token = self.settings.api_token
         if token:
-            return Client(self.base, TokenCredentials(token))
-        return Client(self.base, LoginCredentials(self.logins, self.base))
+            return Client(self.base, TokenCredentials(token), self.trust)
+        return Client(self.base, LoginCredentials(self.logins, self.base, self.trust), self.trust)
 
     def close(self) -> None:
         """End what was begun."""

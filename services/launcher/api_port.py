@@ -5,6 +5,7 @@ import socket
 
 from shared.api_address import reachable_host
 from shared.errors import DumbError
+from shared.tls import unverified
 
 
 class PortError(DumbError):
@@ -35,13 +36,16 @@ def refuse_taken(host: str, port: int, config: str) -> None:
         ) from error
 
 
-def is_live(host: str, port: int, timeout: float = 0.5) -> bool:
-    """Whether `GET /livez` there answers 200."""
+def is_live(host: str, port: int, timeout: float = 0.5, *, tls: bool = False) -> bool:
+    """Whether `GET /livez` there answers 200. No secret is sent, so no certificate is checked."""
     name = reachable_host(host)
     label = f"[{name}]" if ":" in name else name
     request = f"GET /livez HTTP/1.1\r\nHost: {label}:{port}\r\nConnection: close\r\n\r\n"
     try:
-        with socket.create_connection((name, port), timeout) as connection:
+        with (
+            socket.create_connection((name, port), timeout) as plain,
+            unverified().wrap_socket(plain) if tls else plain as connection,
+        ):
             connection.sendall(request.encode("ascii", "replace"))
             answer = connection.recv(64)
     except OSError:

@@ -2,13 +2,20 @@
 
 import http.client
 import json
+from urllib.parse import urlsplit
 
-from shared.api_address import reachable_host
+from shared.tls import unverified
 
 
-def hint(host: str, port: int, base: str, timeout: float = 2.0) -> str:
-    """What to type to create it, with a newline; "" when there are users or it was declined."""
-    connection = http.client.HTTPConnection(reachable_host(host), port, timeout=timeout)
+def hint(base: str, timeout: float = 2.0) -> str:
+    """What to type to create it, with a newline; "" when there are users or it was declined.
+
+    `base`: of this machine's API. No secret is sent, so no certificate is checked.
+    """
+    place = urlsplit(base).netloc
+    connection = http.client.HTTPConnection(place, timeout=timeout)
+    if base.startswith("https:"):
+        connection = http.client.HTTPSConnection(place, timeout=timeout, context=unverified())
     try:
         connection.request("GET", "/auth/status")
         status = json.loads(connection.getresponse().read())

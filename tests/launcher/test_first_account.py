@@ -41,13 +41,14 @@ def _api(body: bytes) -> Iterator[int]:
 def test_only_while_it_is_news(has_users: bool, setup_skipped: bool, shown: bool) -> None:
     status = {"has_users": has_users, "setup_skipped": setup_skipped}
     with _api(json.dumps(status).encode()) as port:
-        text = hint("127.0.0.1", port, "http://base")
-    assert ("./dumb --url http://base users add admin" in text) == shown
+        base = f"http://127.0.0.1:{port}"
+        text = hint(base)
+    assert (f"./dumb --url {base} users add admin" in text) == shown
     assert bool(text) == shown
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff"])
 def test_an_odd_answer_is_no_reason_to_fail(body: bytes) -> None:
     with _api(body) as port:
-        assert hint("127.0.0.1", port, "x") == ""
-    assert hint("127.0.0.1", free_port(), "x") == ""
+        assert hint(f"http://127.0.0.1:{port}") == ""
+    assert hint(f"http://127.0.0.1:{free_port()}") == ""

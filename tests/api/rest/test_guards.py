@@ -6,7 +6,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from services.api.hosts import is_loopback, known_host
+from services.api.hosts import known_host
+from shared.api_address import is_loopback
 from tests.api.rest.conftest import CONFIG, Api, StartApi
 from tests.support.fake_supervisor import ScriptedSupervisor
 
