@@ -1,6 +1,6 @@
 # `make run` and `make test` are all that a fresh machine needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt compose-test bench lock vendor clean
+.PHONY: help run test lint fmt compose-test bench lock audit vendor clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 CODE := shared services tests bench deploy
 # Most tests wait for processes, so there are more workers than cores.
 WORKERS := 4
+# A tool of its own, because it brings 30 packages along.
+PIP_AUDIT := pip-audit@2.10.1
 # What a user types reaches the services' environment; what make adds to it does not.
 CLEAN_ENV := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
 
@@ -29,11 +31,12 @@ test: $(VENV)/.installed-dev ## all tests; ARGS='-k name' for some
 	echo "tests marked redis, on $$found"; \
 	DUMB_TEST_REDIS=$$found $(CLEAN_ENV) $(BIN)/python -m pytest -m redis -n $(WORKERS) --dist loadfile
 
-lint: $(VENV)/.installed-dev ## ruff, mypy, import rules
+lint: $(VENV)/.installed-dev ## ruff, mypy, import rules, secrets
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+	$(BIN)/python -m deploy.secret_scan
 
 fmt: $(VENV)/.installed-dev ## format, and fix what ruff can
 	$(BIN)/ruff check --fix-only $(CODE)
@@ -49,7 +52,10 @@ lock: ## compile the two lock files (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		requirements.in -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
-		requirements-dev.in -o requirements-dev.lock
+		requirements-dev.in -c requirements.lock -o requirements-dev.lock
+
+audit: ## known faults of the dependencies (needs uv and the internet)
+	uv tool run $(PIP_AUDIT) --strict --disable-pip --require-hashes -r requirements-dev.lock
 
 vendor: $(VENV)/.installed-dev ## the viewers of /docs and /scalar, from their npm packages (needs npm)
 	$(BIN)/python -m deploy.vendor

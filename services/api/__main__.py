@@ -4,12 +4,11 @@ import asyncio
 import logging
 import sys
 
-import uvloop
-
 from services.api.address import find_address
 from services.api.app import create_app
 from services.api.auth.service import AuthOptions
 from services.api.certificate import Certificate
+from services.api.loop import Loop
 from services.api.server import ListenError, serve
 from shared import ownlog
 from shared.bus.access import find_refusal
@@ -30,7 +29,7 @@ def main() -> int:
         return error.exit_code
     ownlog.install(settings.log_level)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             return runner.run(_serve(settings))
     except (ListenError, SettingsError) as error:
         _log.error("%s", error)
