@@ -19,7 +19,6 @@ from shared.exits import Exit
 from shared.settings import SettingsError, load_settings
 from shared.tls import exactly, server_context, system_and
 from tests.support.programs import Api
-from tests.support.redis_server import PrivateRedis
 from tests.support.tls import Authority, Certificate
 from tests.support.wait import wait_until_sync
 
@@ -50,8 +49,8 @@ def environ(files: Certificate) -> dict[str, str]:
 
 
 @contextmanager
-def running(home: Path, redis: PrivateRedis, **more: str) -> Iterator[Api]:
-    api = Api(home, {"REDIS_URL": redis.url, **more})
+def running(home: Path, url: str, **more: str) -> Iterator[Api]:
+    api = Api(home, {"REDIS_URL": url, **more})
     try:
         wait_until_sync(lambda: "Listening" in api.printed() or api.process.poll() is not None)
         yield api
@@ -76,10 +75,10 @@ def der(pair: Certificate) -> bytes:
 
 
 def test_https_and_wss(
-    tmp_path: Path, private_redis: PrivateRedis, authority: Authority, files: Certificate
+    tmp_path: Path, redis_url: str, authority: Authority, files: Certificate
 ) -> None:
     trust = system_and(authority.own.cert)
-    with running(tmp_path / "home", private_redis, **environ(files), DUMB_HSTS="1") as api:
+    with running(tmp_path / "home", redis_url, **environ(files), DUMB_HSTS="1") as api:
         assert "with TLS" in api.printed()
         for name in ("127.0.0.1", "localhost"):
             connection = http.client.HTTPSConnection(name, api.port, context=trust, timeout=10)
@@ -112,13 +111,13 @@ def test_the_least_version_is_1_2(files: Certificate) -> None:
 
 
 def test_a_new_pair_is_used_by_new_connections_and_a_broken_one_by_none(
-    tmp_path: Path, private_redis: PrivateRedis, authority: Authority, files: Certificate
+    tmp_path: Path, redis_url: str, authority: Authority, files: Certificate
 ) -> None:
     first, second, third = (Certificate(files.cert, files.key), authority.issue("second"),
                             authority.issue("third"))  # fmt: skip
     before = der(first)
     trust = system_and(authority.own.cert)
-    with running(tmp_path / "home", private_redis, **environ(files)) as api:
+    with running(tmp_path / "home", redis_url, **environ(files)) as api:
         kept = http.client.HTTPSConnection("127.0.0.1", api.port, context=trust, timeout=10)
         kept.request("GET", "/livez")
         kept.getresponse().read()
@@ -177,7 +176,7 @@ def test_a_pair_that_cannot_be_used(
 
 
 def test_the_start_is_refused_with_a_sentence(
-    tmp_path: Path, private_redis: PrivateRedis, authority: Authority, files: Certificate
+    tmp_path: Path, redis_url: str, authority: Authority, files: Certificate
 ) -> None:
     other = str(authority.issue("other").key)
     for wrong, sentence in (
@@ -186,7 +185,7 @@ def test_the_start_is_refused_with_a_sentence(
         ({"DUMB_TLS_KEY": str(files.key)}, "DUMB_TLS_KEY is set without DUMB_TLS_CERT"),
         ({"DUMB_HSTS": "yes"}, "DUMB_HSTS is 'yes'"),
     ):
-        with running(tmp_path / "home", private_redis, **wrong) as api:
+        with running(tmp_path / "home", redis_url, **wrong) as api:
             assert api.ended() == Exit.CONFIG
             assert sentence in api.printed()
             assert "Traceback" not in api.printed()
