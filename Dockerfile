@@ -8,12 +8,16 @@ ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_TRUSTED_HOST
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-COPY requirements.lock /tmp/requirements.lock
+COPY requirements.lock requirements-redis.lock shared/redis_tools.py /tmp/
 RUN for name in PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_TRUSTED_HOST; do \
         eval "[ -n \"\$$name\" ]" || unset "$name"; \
     done \
  && python3 -m venv /opt/dumb/.venv \
  && /opt/dumb/.venv/bin/pip install --quiet --require-hashes -r /tmp/requirements.lock \
+ && if python3 /tmp/redis_tools.py; then \
+        /opt/dumb/.venv/bin/pip install --quiet --require-hashes --no-deps --only-binary :all: \
+            -r /tmp/requirements-redis.lock; \
+    fi \
  && /opt/dumb/.venv/bin/pip uninstall --quiet --yes pip setuptools
 COPY shared /opt/dumb/shared
 COPY services /opt/dumb/services

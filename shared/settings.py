@@ -34,6 +34,8 @@ class Settings:
     auth_config_path: Path | None = None
     jwt_secret: str = field(default="", repr=False)
     """Of this program alone; "" means the one that the supervisor keeps in users.json."""
+    setup_code: str = field(default="", repr=False)
+    """What the API asks for while there is no account, and the command line sends; "" for none."""
     api_token: str = field(default="", repr=False)
     """What the command line sends along."""
     api_url: str = ""
@@ -103,6 +105,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         log_level_given=bool(env.get("DUMB_LOG_LEVEL", "").strip()),
         auth_config_path=_path(env.get("DUMB_AUTH_CONFIG_PATH", "")),
         jwt_secret=_secret(env),
+        setup_code=_setup_code(env),
         api_token=env.get("DUMB_TOKEN", "").strip(),
         api_url=env.get("DUMB_API_URL", "").strip().rstrip("/"),
         drain_s=_seconds(env, "DUMB_API_DRAIN_S"),
@@ -152,6 +155,24 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
     if text not in {"0", "1"}:
         raise SettingsError(f"{name} is '{text[:40]}': use 1 or 0.")
     return text == "1"
+
+
+_MAX_CODE: Final = 200
+
+
+def _setup_code(env: Mapping[str, str]) -> str:
+    """`DUMB_SETUP_CODE`, else what stands in the file that `DUMB_SETUP_CODE_FILE` names."""
+    name, code = "DUMB_SETUP_CODE", env.get("DUMB_SETUP_CODE", "").strip()
+    file = env.get("DUMB_SETUP_CODE_FILE", "").strip()
+    if not code and file:
+        name = "DUMB_SETUP_CODE_FILE"
+        code = _read_secret(name, file)
+    if not (code.isascii() and code.isprintable()) or len(code) > _MAX_CODE:
+        raise SettingsError(
+            f"{name} goes into a header: use up to {_MAX_CODE} printable ASCII characters, "
+            "such as those of `openssl rand -hex 12`."
+        )
+    return code
 
 
 _TLS_FILES: Final = {

@@ -50,11 +50,11 @@ async def _serve(settings: Settings) -> int:
     app = create_app(
         settings.redis_url,
         Keys(settings.redis_prefix),
-        bind_host=host,
         auth_options=AuthOptions(
             secret=settings.jwt_secret,
             access_s=settings.access_token_minutes * 60,
             refresh_s=settings.refresh_token_days * 86400,
+            setup_code=settings.setup_code,
         ),
         hsts=settings.hsts,
     )

@@ -4,6 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from shared.models.command import CommandStatus
+
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -35,7 +37,7 @@ class ServiceOutcome(BaseModel):
     """What became of one service."""
 
     process_name: str
-    status: str = Field(description="succeeded, failed, cancelled")
+    status: CommandStatus
     detail: str
 
 
@@ -63,5 +65,5 @@ class Cancelled(BaseModel):
     """The command that was taken back."""
 
     id: str
-    status: str
+    status: CommandStatus
     detail: str

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from services.api.app_files import AppFileCommands
-from services.api.auth.access import Access, show_exempt
+from services.api.auth.access import Access
+from services.api.auth.admission import Admission
+from services.api.auth.doors import Doors
 from services.api.auth.errors import install_auth_errors
 from services.api.auth.service import Auth, AuthOptions
 from services.api.bridge import Bridge
@@ -25,6 +27,8 @@ from services.api.job_ends import JobEnds
 from services.api.jobs import JobDesk
 from services.api.leaving import LastAnswers, Leaving
 from services.api.limits import BodyLimit
+from services.api.methods import AnswerOptions
+from services.api.openapi.document import complete_document, operation_id
 from services.api.paths import PathNormalizer
 from services.api.routes import (
     actions,
@@ -71,14 +75,12 @@ def create_app(
     redis_url: str,
     keys: Keys,
     *,
-    bind_host: str = "127.0.0.1",
     auth_options: AuthOptions | None = None,
     hsts: bool = False,
 ) -> FastAPI:
     """One replica. Nothing is connected before it is served, and Redis may be away then.
 
     Args:
-        bind_host: where it listens; on a loopback address unknown `Host` headers are refused.
         hsts: answers over TLS forbid browsers everything else for this host name.
     """
     app = FastAPI(
@@ -88,6 +90,7 @@ def create_app(
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
         lifespan=_lifespan,
         dependencies=[Depends(Access())],
     )
@@ -100,6 +103,7 @@ def create_app(
     state.config_changes = ConfigChanges(state.commands)
     state.secret_reads = SecretReads(redis, keys)
     state.auth = Auth(redis, keys, bridge, auth_options or AuthOptions())
+    state.admission = Admission(state.auth, reader)
     state.app_files = AppFileCommands(redis, keys, state.commands)
     state.jobs = JobDesk(redis_url, keys)
     state.job_ends = JobEnds(bridge, state.jobs)
@@ -117,12 +121,20 @@ def create_app(
     for part in (*accounts, *services, *settings, *work, *measured, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())
-    show_exempt(app)
+    complete_document(app)
+    doors = state.doors = Doors(app.routes)
     # The last one added is the first that a request passes.
+    app.add_middleware(AnswerOptions, doors=doors)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(
+        Guard,
+        auth=state.auth,
+        config=reader,
+        admission=state.admission,
+        doors=doors,
+    )
     app.add_middleware(HeadIsGet)
     app.add_middleware(PathNormalizer)
-    app.add_middleware(BodyLimit)
-    app.add_middleware(Guard, config=reader, bind_host=bind_host)
     app.add_middleware(LastAnswers, leaving=state.leaving)
     app.add_middleware(LastResort)
     app.add_middleware(SecurityHeaders, hsts=hsts)  # outermost: errors have them too

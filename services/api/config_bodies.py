@@ -2,7 +2,34 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Configuration(BaseModel):
+    """The document, or one service's block: its schema is `GET /config/schema`.
+
+    With `sources=1` it stands under `config`, beside where its values come from.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    puid: int | None = Field(default=None, description="The user that services run as")
+    pgid: int | None = None
+    tz: str | None = Field(default=None, description="Time zone of services and schedules")
+    data_root: str | None = None
+    dumb: dict[str, Any] | None = Field(default=None, description="The control plane itself")
+    process_name: str | None = Field(default=None, description="Of one service's block")
+    enabled: bool | None = Field(default=None, description="Of one service's block")
+
+
+class JsonSchema(BaseModel):
+    """A JSON Schema."""
+
+    model_config = ConfigDict(extra="allow")
+
+    title: str | None = None
+    type: str | None = None
+    properties: dict[str, Any] | None = None
 
 
 class ConfigUpdate(BaseModel):

@@ -26,6 +26,7 @@ _STATUS: Final = {
     Refusal.UNKNOWN_VERSION: 404,
     Refusal.CHANGED: 412,
     Refusal.CONFLICT: 409,
+    Refusal.TOO_LARGE: 413,
     Refusal.UNAVAILABLE: 500,
 }
 

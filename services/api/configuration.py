@@ -1,21 +1,25 @@
 """The published configuration, as this replica reads it (docs/protocol.md, "config")."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.api.origins import DEFAULT_ORIGINS, configured_origins
+from services.api.origins import NOT_CONFIGURED, Origins
 from shared.bus.keys import Keys
+from shared.config.pages import NO_PAGES, Config, Pages, config_of
 from shared.config.services import ServiceBlock, walk_services
-from shared.config.trees import MISSING, with_value
 from shared.errors import DumbError
 
 _log = logging.getLogger(__name__)
+
+ORIGINS_S: Final = 1.0
+"""How long a request waits for the origins of now."""
 
 
 class ConfigAwayError(DumbError):
@@ -25,26 +29,19 @@ class ConfigAwayError(DumbError):
 
 
 @dataclass(frozen=True, slots=True)
-class Origins:
-    """`dumb.frontend.origins`. `wildcard`: it held `*`, which only takes credentials away."""
-
-    allowed: frozenset[str] = DEFAULT_ORIGINS
-    wildcard: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Published:
     """One version of the configuration. Do not change the trees."""
 
     version: str
-    file: dict[str, Any]
-    effective: dict[str, Any]
+    file: Config
+    effective: Config
     services: list[ServiceBlock] = field(default_factory=list)
     by_name: dict[str, ServiceBlock] = field(default_factory=dict)
-    origins: Origins = field(default_factory=Origins)
+    origins: Origins = NOT_CONFIGURED
     overridden: list[dict[str, Any]] = field(default_factory=list)
     """`path`, `name` and `source` of what the environment decides."""
-    ui_revision: str = ""
+    pages: Pages = NO_PAGES
+    pages_revision: str = ""
 
     @property
     def dumb(self) -> dict[str, Any]:
@@ -84,12 +81,12 @@ class ConfigReader:
         if latest is None or latest.version != _text(version) or self._read_in != epoch:
             latest = await self._read_whole()
             self._latest, self._read_in = latest, epoch
-        elif latest.ui_revision != _text(revision or b""):
-            ui, revision = cast(
+        elif latest.pages_revision != _text(revision or b""):
+            pages, revision = cast(
                 "list[bytes | None]",
                 await self._redis.mget(keys.config_ui, keys.config_ui_revision),
             )
-            latest = self._latest = _with_ui(latest, ui, revision)
+            latest = self._latest = _with_pages(latest, pages, revision)
         return latest
 
     def peek(self) -> Published | None:
@@ -99,66 +96,57 @@ class ConfigReader:
     async def origins(self) -> Origins:
         """The origins of now; while Redis is away those of before, or the default ones."""
         try:
-            return (await self.read()).origins
-        except (ConfigAwayError, RedisError, OSError):
-            return self._latest.origins if self._latest is not None else Origins()
+            async with asyncio.timeout(ORIGINS_S):
+                return (await self.read()).origins
+        except (ConfigAwayError, RedisError, OSError):  # a TimeoutError is an OSError
+            return self._latest.origins if self._latest is not None else NOT_CONFIGURED
 
     async def _read_whole(self) -> Published:
         keys = self._keys
         names = (keys.config, keys.config_version, keys.config_ui, keys.config_ui_revision)
-        data, version, ui, revision = cast("list[bytes | None]", await self._redis.mget(*names))
+        data, version, pages, revision = cast("list[bytes | None]", await self._redis.mget(*names))
         try:
             int(version or b"")  # it goes into headers
             tree = orjson.loads(data or b"")
-            published = parse_published(_text(version or b""), tree["file"], tree["effective"])
+            file, effective = config_of(tree["file"]), config_of(tree["effective"])
+            published = parse_published(_text(version or b""), file, effective)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             _log.error("%s holds no configuration: %r", self._keys.config, error)
             raise ConfigAwayError("The published configuration is unreadable.") from error
         overridden = tree.get("overridden")
         if isinstance(overridden, list):
             published = replace(published, overridden=overridden)
-        return _with_ui(published, ui, revision)
+        return _with_pages(published, pages, revision)
 
 
-def _with_ui(published: Published, ui: bytes | None, revision: bytes | None) -> Published:
-    """`dumb.ui` stands apart, for it changes at every page load."""
-    published = replace(published, ui_revision=_text(revision or b""))
-    if ui is None:
+def _with_pages(published: Published, data: bytes | None, revision: bytes | None) -> Published:
+    """Page memory stands apart, for it changes at every page load."""
+    published = replace(published, pages_revision=_text(revision or b""))
+    if data is None:
         return published
     try:
-        trees = orjson.loads(ui)
-        file = _with_ui_block(published.file, trees["file"])
-        return replace(
-            published, file=file, effective=_with_ui_block(published.effective, trees["effective"])
-        )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        pages = Pages(orjson.loads(data)["effective"])
+    except (ValueError, TypeError, KeyError) as error:
         _log.error("the published dumb.ui is unreadable: %r", error)
         return published
+    if pages.problem:
+        _log.error("the published page memory is left out: %s", pages.problem)
+        return published
+    return replace(published, pages=pages)
 
 
-def _with_ui_block(tree: dict[str, Any], ui: Any) -> dict[str, Any]:
-    """At its place among its neighbours is not known any more; it goes last."""
-    if ui is None:
-        return with_value(tree, UI, MISSING) if "dumb" in tree else tree
-    return with_value(tree, UI, ui)
-
-
-UI = ("dumb", "ui")
-
-
-def parse_published(version: str, file: dict[str, Any], effective: dict[str, Any]) -> Published:
-    """Walk a configuration once. Raises `AttributeError` when `effective` is no object."""
+def parse_published(version: str, file: Config, effective: Config) -> Published:
+    """Walk a configuration once."""
     services = walk_services(effective)
     by_name: dict[str, ServiceBlock] = {}
     for service in services:
         by_name.setdefault(service.process_name, service)
-    wanted = _object(_object(effective.get("dumb")).get("frontend")).get("origins")
-    wildcard = "*" in (wanted if isinstance(wanted, list) else [wanted])
-    origins = Origins(configured_origins(wanted), wildcard)
+    frontend = _object(_object(effective.get("dumb")).get("frontend"))
+    origins = Origins.of(frontend.get("origins"), frontend.get("port"))
     return Published(version, file, effective, services, by_name, origins)
 
 
-def without_mail_secrets(effective: dict[str, Any]) -> dict[str, Any]:
+def without_mail_secrets(effective: Config) -> Config:
     """What `GET /config` shows (contract rest.md 4.1): two places are blanked, nothing else.
 
     Clients write back what they read, so a mask elsewhere would destroy what it hides.
@@ -173,7 +161,7 @@ def without_mail_secrets(effective: dict[str, Any]) -> dict[str, Any]:
     if isinstance(protection.get("services"), list):
         shown = [_blank_key(s) for s in protection["services"]]
         changed["media_protection"] = {**protection, "services": shown}
-    return {**effective, "dumb": changed} if dumb else effective
+    return Config({**effective, "dumb": changed}) if dumb else effective
 
 
 def _blank_destination(item: Any) -> Any:

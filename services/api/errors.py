@@ -23,6 +23,7 @@ from services.api.command_errors import (
 )
 from services.api.configuration import ConfigAwayError
 from services.api.jobs import JobsAwayError, JobStateError, UnknownJobError
+from services.api.methods import allow_header
 from services.api.metrics import CollectorAwayError, StillMigratingError
 from shared.bus.client import BUS_ERRORS
 from shared.errors import (
@@ -32,7 +33,7 @@ from shared.errors import (
     SupervisorAwayError,
     UnknownServiceError,
 )
-from shared.redaction import is_secret_key
+from shared.secret_names import is_secret_name
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ STATUS_OF: Final[dict[type[DumbError], int]] = {
     UnknownServiceError: 404,
     AmbiguousServiceError: 409,
     ReceiptError: 409,
-    KeyReusedError: 422,
+    KeyReusedError: 409,
     StateError: 503,
     SupervisorAwayError: 503,
     BusUnavailableError: 503,
@@ -85,19 +86,29 @@ async def _on_dumb_error(_request: Request, error: Exception) -> Response:
 
 
 async def _on_bus_error(request: Request, error: Exception) -> Response:
-    _log.warning("%s %s: Redis: %s", request.method, request.url.path, error)
+    return bus_answer(request, error)
+
+
+def bus_answer(request: Request, error: Exception) -> Response:
+    """503, because of an error of Redis or of the way to it."""
+    _log.warning("%s %.200r: Redis: %s", request.method, request.scope["path"], error)
     sentence = "Redis does not answer. The services go on running; try again in a moment."
     if not isinstance(error, BUS_ERRORS):
         sentence = "Redis refused the request; the API's log says why."
     return Json({"detail": sentence}, 503, retry_later())
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
     headers = error.headers if isinstance(error, HTTPException) else None
     if status in {204, 304}:
         return Response(status_code=status, headers=headers)
+    if status == 405:  # the framework names the methods of the first route alone
+        headers = {"allow": allow_header(request)}
+    if status == 422:  # one shape for each status, wherever it was noticed
+        problem = {"type": "value_error", "loc": ["body"], "msg": _clean(detail), "input": None}
+        return Json({"detail": [problem]}, status, headers)
     return Json({"detail": _clean(detail)}, status, headers)
 
 
@@ -141,13 +152,13 @@ def echo(value: Any, depth: int = ECHO_DEPTH) -> Any:
 
 def _shown(key: str, value: Any, depth: int) -> Any:
     """A refused value under its key; a secret is not sent back, not even to who sent it."""
-    return MASK if is_secret_key(key) else echo(value, depth - 1)
+    return MASK if is_secret_name(key) else echo(value, depth - 1)
 
 
 def _input(loc: Any, value: Any) -> Any:
     """The refused value; below a secret's name everything is one."""
     names = loc if isinstance(loc, list | tuple) else ()
-    return MASK if any(is_secret_key(str(name)) for name in names) else echo(value)
+    return MASK if any(is_secret_name(str(name)) for name in names) else echo(value)
 
 
 def _clean(text: str) -> str:

@@ -1,104 +1,126 @@
-"""Who may ask at all. One ASGI middleware, for HTTP and WebSocket.
+"""The gate of the API: one ASGI middleware for every route and every socket.
 
-With authentication off, any web page that the user opens could drive this API. So requests that
-change something need an `Origin` that is known (or none: no web page sent them), and a server
-that is bound to the loopback takes only `Host` headers that mean it.
+Who may ask is decided here, by `auth/policy.py`, before anything of a request's body is read.
 """
 
 import logging
 from typing import Final
 
-from starlette.datastructures import Headers
-from starlette.middleware.cors import CORSMiddleware
+from redis.exceptions import RedisError
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.api.answers import Json
-from services.api.configuration import ConfigReader, Origins
-from services.api.hosts import known_host
-from services.api.origins import allowed_origin
-from shared.api_address import is_loopback
+from services.api.auth.admission import Admission, accepted_protocol, arrival_port
+from services.api.auth.doors import PASSED, Doors, Found
+from services.api.auth.errors import (
+    AuthUnknownError,
+    ForbiddenError,
+    NotAuthenticatedError,
+    SetupCodeError,
+    StrangerError,
+    TooManyAttemptsError,
+    auth_answer,
+    close_reason,
+)
+from services.api.auth.roles import NOWHERE, PREFLIGHT, SOCKET, Door
+from services.api.auth.service import Auth
+from services.api.configuration import ConfigReader
+from services.api.cors import Cors
+from services.api.errors import bus_answer
 
 _log = logging.getLogger(__name__)
 
-SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-PREFLIGHT_MAX_AGE_S: Final = 600
+POLICY_VIOLATION: Final = 1008
+TRY_AGAIN_LATER: Final = 1013
+REFUSED: Final = (NotAuthenticatedError, ForbiddenError, TooManyAttemptsError)
+NOT_KNOWN: Final = (AuthUnknownError, RedisError, OSError)
 
 
 class Guard:
-    """Checks `Host` and `Origin`, and adds the CORS headers of the configured origins."""
+    """Lets requests through to the route that they were admitted to, with their principal in
+    `state.principal`, or answers them; adds the CORS headers."""
 
-    def __init__(self, app: ASGIApp, config: ConfigReader, bind_host: str) -> None:
+    def __init__(
+        self, app: ASGIApp, auth: Auth, config: ConfigReader, admission: Admission, doors: Doors
+    ) -> None:
         self._app = app
+        self._auth = auth
         self._config = config
-        self._bind_host = bind_host
-        self._local_only = is_loopback(bind_host)
-        self._cors: tuple[Origins, CORSMiddleware] | None = None
+        self._admission = admission
+        self._doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in {"http", "websocket"}:
+        if scope["type"] == "http":
+            await self._guard_request(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._guard_socket(scope, receive, send)
+        else:
             await self._app(scope, receive, send)
+
+    async def _guard_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        from_page = "origin" in request.headers
+        asked = "access-control-request-method" in request.headers
+        preflight = from_page and asked and scope["method"] == "OPTIONS"
+        found = None if preflight else self._doors.find(scope["method"], scope["path"])
+        app: ASGIApp = self._app
+        try:
+            await self._let_in(request, found, PREFLIGHT if preflight else NOWHERE)
+        except (*REFUSED, *NOT_KNOWN) as error:
+            app = _answer(request, error)
+            if preflight:
+                from_page = False  # what was refused is not answered by CORS
+        if from_page:
+            app = Cors(app, await self._config.origins(), arrival_port(scope))
+        await app(scope, receive, send)
+
+    async def _guard_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._doors.find(SOCKET, scope["path"])
+        if found is None:
+            await self._app(scope, receive, send)  # fails the handshake (contract websocket.md 1)
             return
-        headers = Headers(scope=scope)
-        asked = headers.getlist("origin")
-        refusal = await self._check_host(headers)
-        if refusal is None and asked and scope["type"] == "http":
-            origins = await self._config.origins()
-            if scope["method"] not in SAFE_METHODS:
-                refusal = _check_origin(asked, headers.get("host", ""), origins)
-            if refusal is None:
-                await self._with_cors(origins)(scope, receive, send)
-                return
-        if refusal is not None:
-            _log.warning("refused %s %.200r: %s", scope["type"], scope["path"], refusal)
-            await _refuse(refusal, scope, receive, send)
-            return
-        if asked:  # a socket: services/api/ws/access.py decides, with the origins of now
-            scope["app"].state.allowed_origins = (await self._config.origins()).allowed
-        await self._app(scope, receive, send)
+        # Before looking, or a change in between is missed: see auth/live.py.
+        scope.setdefault("state", {})["changed"] = self._auth.news.next
+        try:
+            await self._let_in(HTTPConnection(scope), found, found.door)
+        except REFUSED as error:
+            _note(scope, error)
+            later = isinstance(error, TooManyAttemptsError)
+            code = TRY_AGAIN_LATER if later else POLICY_VIOLATION
+            await _close(scope, receive, send, code, close_reason(error))
+        except NOT_KNOWN:
+            sentence = "Accounts are not available now."
+            await _close(scope, receive, send, TRY_AGAIN_LATER, sentence)
+        else:
+            await self._app(scope, receive, send)
 
-    async def _check_host(self, headers: Headers) -> str | None:
-        if not self._local_only:
-            return None
-        unknown = [h for h in headers.getlist("host") if not known_host(h, self._bind_host, ())]
-        if not unknown:
-            return None
-        origins = (await self._config.origins()).allowed
-        for host in unknown:
-            if not known_host(host, self._bind_host, origins):
-                return (
-                    f"This API listens on {self._bind_host} and does not know the host "
-                    f"'{host[:200]}'. If it is yours, add its origin to dumb.frontend.origins."
-                )
-        return None
-
-    def _with_cors(self, origins: Origins) -> CORSMiddleware:
-        if self._cors is None or self._cors[0] != origins:
-            cors = CORSMiddleware(
-                self._app,
-                allow_origins=sorted(origins.allowed),
-                allow_methods=["*"],
-                allow_headers=["*"],
-                allow_credentials=not origins.wildcard,
-                expose_headers=["ETag", "Location", "X-Command-Id", "X-Config-Version"],
-                max_age=PREFLIGHT_MAX_AGE_S,
-            )
-            self._cors = (origins, cors)
-        return self._cors[1]
+    async def _let_in(self, connection: HTTPConnection, found: Found | None, other: Door) -> None:
+        """Raises as `Admission.admit` does. `other`: what counts where no route was found."""
+        door = found.door if found is not None else other
+        principal = await self._admission.admit(connection, door)
+        scope = connection.scope
+        scope.setdefault("state", {})["principal"] = principal
+        if found is not None:
+            scope[PASSED] = found.key
 
 
-def _check_origin(asked: list[str], host: str, origins: Origins) -> str | None:
-    for origin in asked:
-        if not allowed_origin(origin, host, origins.allowed):
-            return (
-                f"Pages of '{origin[:200]}' may not change anything here. "
-                "If the page is yours, add its origin to dumb.frontend.origins."
-            )
-    return None
+def _answer(request: Request, error: Exception) -> Response:
+    _note(request.scope, error)
+    if isinstance(error, (*REFUSED, AuthUnknownError)):
+        return auth_answer(error)
+    return bus_answer(request, error)
 
 
-async def _refuse(sentence: str, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": "unknown host"})
-        return
-    await Json({"detail": sentence}, 403)(scope, receive, send)
+def _note(scope: Scope, error: Exception) -> None:
+    """For the operator, to whom a page that does not work shows no reason."""
+    if isinstance(error, StrangerError | SetupCodeError):
+        _log.warning("refused %s %.200r: %s", scope["type"], scope["path"], error)
+
+
+async def _close(scope: Scope, receive: Receive, send: Send, code: int, reason: str) -> None:
+    """Accept and close: a browser is told nothing of a refused handshake (contract websocket.md
+    1)."""
+    await receive()
+    await send({"type": "websocket.accept", "subprotocol": accepted_protocol(scope)})
+    await send({"type": "websocket.close", "code": code, "reason": reason})

@@ -1,7 +1,7 @@
 """What is wrong, in a few words. Pure: the route brings the facts."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from shared.models.service import ServiceState
@@ -27,6 +27,13 @@ def problems_of(states: Mapping[str, ServiceState], *, trying: bool = False) -> 
         for _, state in sorted(states.items())
         if not (trying and _never_started(state)) and (problem := _problem(state)) is not None
     ]
+
+
+def counted(problems: Sequence[str]) -> list[str]:
+    """The same for strangers: how many, and no name."""
+    if not problems:
+        return []
+    return [f"{len(problems)} service{'s need' if len(problems) > 1 else ' needs'} attention"]
 
 
 def _never_started(state: ServiceState) -> bool:

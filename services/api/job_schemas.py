@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from shared.jobs import JobStatus
+
 
 class Worker(BaseModel):
     """One worker process."""
@@ -38,12 +40,12 @@ class ScheduledRun(BaseModel):
 
 
 class Job(BaseModel):
-    """`status`: queued, scheduled (for its next attempt), running, finished, failed, cancelled."""
+    """One job. `scheduled`: it waits for its next attempt."""
 
     id: str
     kind: str | None
     title: str
-    status: str
+    status: JobStatus
     queued_at: float | None
     started_at: float | None
     finished_at: float | None

@@ -21,7 +21,7 @@ class OptionalService(BaseModel):
     instance_option_descriptions: Words
 
 
-class CoreService(OptionalService):
+class OfferedCoreService(OptionalService):
     """`dependencies`: config keys of what is started before it."""
 
     dependencies: list[str]
@@ -31,7 +31,7 @@ class CoreService(OptionalService):
 class CoreServices(BaseModel):
     """In the order in which they are offered."""
 
-    core_services: list[CoreService]
+    core_services: list[OfferedCoreService]
 
 
 class OptionalServices(BaseModel):

@@ -1,13 +1,112 @@
-"""Which web pages may drive this API (docs/architecture.md, "Smaller rules")."""
+"""Which hosts and which web pages may use the API while no login is required. Pure.
 
-from typing import Final
-from urllib.parse import urlsplit
+The rules and their reasons: docs/security.md, "Who may ask".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.neighbors import Host, Place, is_neighbor, read_place
 
 DEFAULT_ORIGINS: Final = frozenset({"http://localhost", "http://localhost:8000"})
 """Used when `dumb.frontend.origins` names none (contract rest.md 0, CORS)."""
+FRONTEND_PORT: Final = 3005
+"""Of `dumb.frontend`, unless it says another one (contract config.md 3)."""
 
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORT: Final = {"http": 80, "https": 443}
+_ADVICE: Final = "If it is yours, add its origin to dumb.frontend.origins."
+_SHOWN: Final = 100
+"""How many characters of a refused header are repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a web page comes from."""
+
+    scheme: str
+    host: Host
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """What the configuration says about pages.
+
+    `texts`: the origins as they are written. `pages`: those that could be read. `hosts`: theirs.
+    `ports`: at which the pages of any neighbor count. `wildcard`: `*` was among the origins, which
+    only takes credentials away.
+    """
+
+    texts: frozenset[str]
+    wildcard: bool
+    pages: frozenset[Origin]
+    hosts: frozenset[Host]
+    ports: frozenset[int]
+
+    @classmethod
+    def of(cls, value: Any, frontend_port: Any = None) -> "Origins":
+        """From `dumb.frontend.origins` and `dumb.frontend.port`, whatever these hold.
+
+        `http://0.0.0.0:3005` means: the pages of any neighbor at port 3005.
+        """
+        items = value if isinstance(value, list) else [value]
+        texts = configured_origins(value)
+        pages = {page for page in map(_read_configured, texts) if page is not None}
+        anywhere = {page for page in pages if _is_any(page.host)}
+        known = isinstance(frontend_port, int) and not isinstance(frontend_port, bool)
+        own = frontend_port if known and 0 < frontend_port < 65536 else FRONTEND_PORT
+        return cls(
+            texts,
+            "*" in items,
+            frozenset(pages),
+            frozenset(page.host for page in pages - anywhere),
+            frozenset({own, *(page.port for page in anywhere)}),
+        )
+
+    def allow(self, origin: str, own_port: int | None) -> bool:
+        """Whether pages of `origin`, an `Origin` header, may read what the API answers.
+
+        Args:
+            own_port: at which the API listens, None when it is not known.
+        """
+        if origin in self.texts and "://" in origin:  # a page without an origin sends `null`
+            return True
+        page = read_origin(origin)
+        if page is None:
+            return False
+        return page in self.pages or (
+            self.knows(page.host) and (page.port == own_port or page.port in self.ports)
+        )
+
+    def knows(self, host: Host) -> bool:
+        """Whether `host` is a neighbor, or that of a configured origin."""
+        return is_neighbor(host) or host in self.hosts
+
+    def refusal(
+        self, hosts: Sequence[str], origins: Sequence[str], own_port: int | None
+    ) -> str | None:
+        """Why a request without a login is refused for these headers; None when it is not.
+
+        Args:
+            hosts, origins: the values of all `Host` and `Origin` headers.
+            own_port: as for `allow`.
+        """
+        place = read_place(hosts[0]) if len(hosts) == 1 else None
+        if place is None:
+            return "The request must name the API in exactly one well-formed Host header."
+        if not self.knows(place.host):
+            return (
+                f"The host '{hosts[0][:_SHOWN]}' is not on your local network, and no login is "
+                f"required. {_ADVICE}"
+            )
+        for origin in origins:
+            if not (self.allow(origin, own_port) or _same(read_origin(origin), place)):
+                return (
+                    f"Pages of '{origin[:_SHOWN]}' may not use this API while no login is "
+                    f"required. {_ADVICE}"
+                )
+        return None
 
 
 def configured_origins(value: object) -> frozenset[str]:
@@ -20,37 +119,35 @@ def configured_origins(value: object) -> frozenset[str]:
     return frozenset(text for text in texts if text and text != "*") or DEFAULT_ORIGINS
 
 
-def allowed_origin(origin: str, host_header: str, allowed: frozenset[str]) -> bool:
-    """Whether a page of `origin` may change things or open sockets.
-
-    Yes for the configured origins, for the host that the request itself names (the page came from
-    here), and for loopback with any port. `origin` is the whole header, for example
-    `https://nas.lan:3005`; anything that is no http origin (`null`) is refused.
-    """
-    if origin in allowed:
-        return True
-    place = _place(origin)
-    if place is None:
-        return False
-    scheme, host, port = place
-    if host in _LOOPBACK:
-        return True
-    return (host, port) == _host_and_port(host_header, _DEFAULT_PORT[scheme])
-
-
-def _place(origin: str) -> tuple[str, str, int] | None:
-    scheme, separator, rest = origin.partition("://")
+def read_origin(text: str) -> Origin | None:
+    """An `Origin` header of a page that came over HTTP; None for anything else, such as `null`."""
+    scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
-    if not separator or scheme not in _DEFAULT_PORT or any(c in rest for c in "/?#@\\ "):
+    place = read_place(rest) if separator and scheme in _DEFAULT_PORT else None
+    if place is None:
         return None
-    found = _host_and_port(rest, _DEFAULT_PORT[scheme])
-    return (scheme, *found) if found else None
+    return Origin(scheme, place.host, place.port or _DEFAULT_PORT[scheme])
 
 
-def _host_and_port(text: str, default_port: int) -> tuple[str, int] | None:
+def _read_configured(text: str) -> Origin | None:
+    """People write names in their own letters; browsers send them in ASCII."""
+    scheme, separator, rest = text.partition("://")
     try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
+        return read_origin(f"{scheme}{separator}{rest.encode('idna').decode()}")
+    except UnicodeError:
         return None
-    return (host, port or default_port) if host else None
+
+
+def _is_any(host: Host) -> bool:
+    return not isinstance(host, str) and host.is_unspecified
+
+
+def _same(page: Origin | None, place: Place) -> bool:
+    """Whether a page came from the host and port that the request itself names."""
+    if page is None:
+        return False
+    return (page.host, page.port) == (place.host, place.port or _DEFAULT_PORT[page.scheme])
+
+
+NOT_CONFIGURED: Final = Origins.of(None)
+"""While no configuration can be read."""

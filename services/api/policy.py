@@ -4,11 +4,10 @@ Sources: W3C CSP Level 3; tests/api/rest/test_pages.py loads the pages in a brow
 """
 
 import re
-from collections.abc import Iterable
 from typing import Final
-from urllib.parse import urlsplit
 
-from services.api.hosts import host_name
+from services.api.origins import Origins
+from shared.neighbors import Host, read_place
 
 _STRICT: Final = {
     "default-src": "'self'",
@@ -31,19 +30,23 @@ DEFAULT: Final = policy()
 SWAGGER: Final = policy(img_src="'self' data:")
 """Swagger UI's style sheet has its icons in it."""
 
-_WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
-_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}")
-_SCHEMES: Final = frozenset({"http", "https"})
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,254}")
+_DEFAULT_PORT: Final = {"http": 80, "https": 443}
 
 
-def scalar_policy(origins: Iterable[str], host_header: str) -> str:
+def scalar_policy(pages: Origins, host_header: str) -> str:
     """That of `/scalar`, which the configured frontends may embed.
 
     A page of the API's own origin may too: dmbdb shows `/scalar` through its own server, so that
     frame and page are of one origin.
     """
-    found = (_ancestor(origin, host_header) for origin in origins)
-    allowed = sorted({ancestor for ancestor in found if ancestor})
+    named = [(page.scheme, page.host, page.port) for page in pages.pages]
+    place = read_place(host_header)
+    if place is not None:
+        # `http://0.0.0.0:3005` and `dumb.frontend.port` mean a port of the host by which the
+        # request reached us. A source of scheme `http` covers `https` too (CSP3, 6.7.2.8).
+        named += [("http", place.host, port) for port in pages.ports]
+    allowed = sorted({source for origin in named if (source := _source(*origin))})
     return policy(
         # Scalar puts `style` elements and attributes into the page.
         style_src="'self' 'unsafe-inline'",
@@ -51,22 +54,12 @@ def scalar_policy(origins: Iterable[str], host_header: str) -> str:
     )
 
 
-def _ancestor(origin: str, host_header: str) -> str | None:
-    """A configured origin as a source of `frame-ancestors`; None for what cannot be one.
+def _source(scheme: str, host: Host, port: int) -> str | None:
+    """An origin as a source of `frame-ancestors`; None for what cannot be one.
 
-    `http://0.0.0.0:3005` is how the sample writes "port 3005 of this machine": the host by which
-    the request reached us, on that port. CSP has no form for IPv6 addresses. A source of scheme
-    `http` covers `https` as well (CSP3, 6.7.2.8).
+    CSP has no form for IPv6 addresses, nor for a `_` in a name (CSP3, 2.3.1).
     """
-    try:
-        parts = urlsplit(origin)
-        host, port = parts.hostname, parts.port
-    except ValueError:
+    text = str(host)
+    if text == "0.0.0.0" or not _HOST.fullmatch(text):  # noqa: S104 - compared, not bound
         return None
-    if parts.scheme not in _SCHEMES:
-        return None
-    if host in _WILDCARDS:
-        host = host_name(host_header)
-    if host is None or not _HOST.fullmatch(host):
-        return None
-    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+    return f"{scheme}://{text}" + ("" if port == _DEFAULT_PORT[scheme] else f":{port}")

@@ -1,8 +1,14 @@
 """Bodies of requests, and of answers as the OpenAPI page shows them."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
+
+from shared.models.command import CommandStatus
+from shared.models.service import ServiceState
+from shared.models.startup import Phase
+
+HealthWord = Literal["healthy", "degraded", "starting", "unhealthy"]
 
 
 class ServiceRequest(BaseModel):
@@ -24,7 +30,7 @@ class Queued(BaseModel):
     """202: the command was taken in and goes on without this request."""
 
     id: str
-    status: str
+    status: CommandStatus
     action: str
     process_name: str
 
@@ -65,9 +71,7 @@ class CommandReceipt(BaseModel):
     process_name: str
     actor: str
     source: str
-    status: str = Field(
-        description="queued, running, succeeded, failed, rejected, expired, cancelled"
-    )
+    status: CommandStatus
     detail: str
     created_at: float
     started_at: float | None
@@ -104,16 +108,16 @@ class AuditTrail(BaseModel):
 class ServiceStates(BaseModel):
     """Every field of `dumb:service:<name>` (docs/protocol.md)."""
 
-    services: list[dict[str, Any]]
+    services: list[ServiceState]
 
 
 class ServiceStatusBody(BaseModel):
     """The last six only with `include_health`, `schedule` only of a service that has one."""
 
     process_name: str
-    status: str = Field(description="running, stopped")
+    status: Literal["running", "stopped"]
     healthy: bool | None = None
-    health_status: str | None = None
+    health_status: HealthWord | None = None
     health_reason: str | None = None
     health_details: dict[str, Any] | None = None
     restart: dict[str, Any] | None = None
@@ -181,7 +185,7 @@ class Onboarding(BaseModel):
 class Health(BaseModel):
     """`details` only when unhealthy."""
 
-    status: str = Field(description="healthy, unhealthy")
+    status: Literal["healthy", "unhealthy"]
     details: str | None = None
 
 
@@ -195,9 +199,7 @@ class Probe(BaseModel):
 class StartupStatus(BaseModel):
     """How the boot goes. Times in epoch seconds."""
 
-    phase: str = Field(
-        description="initializing, starting_services, stabilizing, ready, degraded, shutting_down"
-    )
+    phase: Phase
     terminal: bool = Field(description="The boot is over")
     reason: str = Field(description="What it waits for, or why it is degraded")
     started_at: float

@@ -4,7 +4,6 @@ ASGI can neither abort a connection nor close one whose peer has stopped reading
 a buffer that never drains (measured: for as long as the peer lives).
 """
 
-import asyncio
 from typing import Any, Final, Protocol
 
 from starlette.websockets import WebSocket
@@ -136,5 +135,6 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
 
     def _abort_later(self, delay: float) -> None:
         """`transport.close` waits for the buffer, and a stalled peer never empties it."""
-        if isinstance(self.transport, asyncio.Transport) and self.transport.get_write_buffer_size():
+        # No isinstance: uvloop's transports are not subclasses of asyncio's.
+        if self.transport.get_write_buffer_size():
             self.loop.call_later(delay, self.transport.abort)

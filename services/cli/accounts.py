@@ -40,11 +40,13 @@ def list_users(client: Client, terminal: Terminal, *, tree: bool) -> None:
 
 def add_user(client: Client, terminal: Terminal, name: str, role: str) -> None:
     """Asks for the password. Raises `DumbError`."""
+    status = client.get("/auth/status")
+    if status.get("setup_code_required") and not client.setup_code:
+        client.setup_code = terminal.password("Setup code of this API")
     password = terminal.password(f"Password of {name}", twice=True)
-    first = not client.get("/auth/status").get("has_users")
     client.post("/auth/users", {"username": name, "password": password, "role": role})
     print(f"Added {name}.")
-    if first:
+    if not status.get("has_users"):
         terminal.note("Authentication is on from now: `dumb login` to go on.")
 
 

@@ -73,16 +73,28 @@ class Answer:
 
 
 class Client:
-    """Requests to one API. `base` is `http://host:port`, or `https:`."""
+    """Requests to one API.
+
+    Args:
+        base: `http://host:port`, or `https:`.
+        trust: whose certificates are accepted.
+        setup_code: what the API wants while there is no account, "" for nothing.
+        host: sent in `Host`, unless "": the one of `base`.
+    """
 
     def __init__(
         self,
         base: str,
         credentials: Credentials,
         trust: Trust = ssl.create_default_context,
+        *,
+        setup_code: str = "",
+        host: str = "",
     ) -> None:
         self.base = base
         self.credentials = credentials
+        self.setup_code = setup_code
+        self._host = host
         self._httpx = httpx = _load_httpx()
         trusted = trust() if base.startswith("https:") else False
         # The API is on this machine or the next: a proxy for the web is not asked.
@@ -126,10 +138,17 @@ class Client:
             )
         return Answer(tree, answer.headers)
 
+    def headers(self, token: str) -> dict[str, str]:
+        """The headers that identify the caller; `token` "" for none."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if self.setup_code:
+            headers["X-Setup-Code"] = self.setup_code
+        return headers
+
     def _exchange(self, method: str, path: str, token: str, request: dict[str, Any]) -> Any:
-        headers = {**request.get("headers", {})}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+        headers = {**request.get("headers", {}), **self.headers(token)}
+        if self._host:
+            headers["Host"] = self._host
         more = {"timeout": QUICK_S, **request, "headers": headers}
         try:
             return self._http.request(method, f"{self.base}{path}", **more)

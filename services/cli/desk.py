@@ -7,7 +7,7 @@ from functools import cached_property
 
 import typer
 
-from services.cli.client import Client
+from services.cli.client import Client, Credentials
 from services.cli.credentials import LoginCredentials, TokenCredentials
 from services.cli.logins import LoginStore, login_file
 from services.cli.terminal import Terminal
@@ -35,11 +35,14 @@ class Desk:
     @property
     def base(self) -> str:
         """The API that is asked: `http://host:port` or `https:`. Raises `SettingsError`."""
-        settings = self.settings
-        given = (self.url or settings.api_url).rstrip("/")
+        given = self._given
         if given and not given.startswith(("http://", "https://")):
             raise SettingsError(f"'{given}' is no address of an API: use http://HOST:PORT.")
-        return given or local_base(settings)
+        return given or local_base(self.settings)
+
+    @property
+    def _given(self) -> str:
+        return (self.url or self.settings.api_url).rstrip("/")
 
     @property
     def logins(self) -> LoginStore:
@@ -56,10 +59,15 @@ class Desk:
     @cached_property
     def client(self) -> Client:
         """Raises `SettingsError`."""
-        token = self.settings.api_token
+        token, code, base = self.settings.api_token, self.settings.setup_code, self.base
+        # This machine's API may listen on a public address, and does not answer to that name while
+        # there are no accounts.
+        host = "" if self._given else "localhost"
         if token:
-            return Client(self.base, TokenCredentials(token), self.trust)
-        return Client(self.base, LoginCredentials(self.logins, self.base, self.trust), self.trust)
+            credentials: Credentials = TokenCredentials(token)
+        else:
+            credentials = LoginCredentials(self.logins, base, self.trust)
+        return Client(base, credentials, self.trust, setup_code=code, host=host)
 
     def close(self) -> None:
         """End what was begun."""

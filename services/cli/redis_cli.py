@@ -1,10 +1,11 @@
 """`dumb redis-cli ARGS`: a client on the Redis in use."""
 
 import os
+import sys
 from typing import Final, NoReturn
 
 from shared.errors import DumbError
-from shared.redis_tools import in_wheel, on_path
+from shared.redis_tools import on_path
 from shared.redis_url import RedisAddress, parse_redis_url
 from shared.settings import Settings
 
@@ -15,10 +16,10 @@ TLS_OPTIONS: Final = {
 
 
 def redis_cli(settings: Settings, arguments: list[str]) -> NoReturn:
-    """Become redis-cli, logged in.
+    """Become redis-cli, logged in; where there is none, do what it does.
 
     Raises:
-        DumbError: no Redis is known, or there is no redis-cli on this machine.
+        DumbError: no Redis is known; without a redis-cli also: Redis cannot be used.
     """
     if not settings.redis_url:
         raise DumbError(
@@ -29,9 +30,12 @@ def redis_cli(settings: Settings, arguments: list[str]) -> NoReturn:
         address = parse_redis_url(settings.redis_url)
     except ValueError as error:
         raise DumbError(f"The Redis URL cannot be used: {error}.") from error
-    binary = on_path("redis-cli", "valkey-cli") or in_wheel("redis-cli")
+    binary = on_path("redis-cli", "valkey-cli")
     if binary is None:
-        raise DumbError("No redis-cli was found: install redis-tools or valkey-tools.")
+        from services.cli.redis_prompt import RedisPrompt, parse_arguments
+
+        wanted = parse_arguments(arguments, plain=not sys.stdout.isatty())
+        sys.exit(RedisPrompt(address, wanted).run())
     argv = [binary, *login_options(address), *arguments]
     environ = {**os.environ, "REDISCLI_AUTH": address.password} if address.password else os.environ
     os.execve(binary, argv, dict(environ))  # noqa: S606 - to become redis-cli is the purpose

@@ -21,6 +21,8 @@ from shared.errors import DumbError
 from shared.lock import lock_patiently, open_lock
 from shared.settings import Settings
 
+MAX_EPOCH: Final = 1 << 62
+"""As in the supervisor, which reads the file next."""
 MIN_CHARS: Final = 8
 MAX_CHARS: Final = 72
 BCRYPT_MAX_BYTES: Final = 72
@@ -91,11 +93,18 @@ def _hash(password: str, *, use_bcrypt: bool) -> str:
 
 
 def _end_logins(tree: dict[str, Any], name: str) -> None:
-    """As the supervisor does it: sessions count under an epoch, and API tokens are dropped."""
-    notes = tree.setdefault("accounts", {})
-    epoch = max(int(tree.get("epoch") or 0) + 1, int(time.time() * 1000))
-    if isinstance(notes, dict):
-        notes.setdefault(name, {})["tokens_epoch"] = epoch
+    """As the supervisor does it: sessions count under an epoch, and API tokens are dropped.
+
+    Raises:
+        DumbError: the supervisor could not read what this would write.
+    """
+    notes, epoch = tree.setdefault("accounts", {}), tree.get("epoch", 0)
+    if type(epoch) is not int or not 0 <= epoch < MAX_EPOCH:
+        raise DumbError("users.json: 'epoch' must be a whole number. Set it to 0, then try again.")
+    if not isinstance(notes, dict) or not isinstance(notes.setdefault(name, {}), dict):
+        raise DumbError("users.json: 'accounts' must be an object of objects. Delete it first.")
+    epoch = max(epoch + 1, int(time.time() * 1000))
+    notes[name]["tokens_epoch"] = epoch
     tree["epoch"] = epoch
     tokens = tree.get("api_tokens")
     if isinstance(tokens, list):

@@ -61,8 +61,7 @@ def live_samples(client: Client, interval: float) -> Iterator[tuple[dict[str, An
     url = f"ws{client.base.removeprefix('http')}/ws/metrics?interval={interval}"
     while True:
         try:
-            token = client.credentials.token()
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            headers = client.headers(client.credentials.token())
             with connect(url, additional_headers=headers, proxy=None, open_timeout=5) as socket:
                 for message in socket:
                     tree = json.loads(message)

@@ -10,6 +10,7 @@ from redis import Redis
 from services.jobs.schedule import Schedule
 from services.jobs.seerr.roles import configured_interval
 from shared.bus.keys import Keys
+from shared.config.pages import Config, config_of
 from shared.errors import DumbError
 from shared.jobs import Kind
 
@@ -27,8 +28,8 @@ class Published:
     """`file` is what stands in the file, `effective` that with memory and environment."""
 
     version: str
-    file: dict[str, Any]
-    effective: dict[str, Any]
+    file: Config
+    effective: Config
 
 
 def read_config(redis: Redis, keys: Keys) -> Published:
@@ -43,11 +44,9 @@ def read_config(redis: Redis, keys: Keys) -> Published:
         raise NoConfigError("The supervisor has not published a configuration yet.")
     try:
         tree = orjson.loads(data)
-        file, effective = tree["file"], tree["effective"]
-    except (ValueError, TypeError, KeyError) as error:
+        file, effective = config_of(tree["file"]), config_of(tree["effective"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise NoConfigError("The published configuration is unreadable.") from error
-    if not isinstance(file, dict) or not isinstance(effective, dict):
-        raise NoConfigError("The published configuration is unreadable.")
     return Published((version or b"").decode("utf-8", "replace"), file, effective)
 
 

@@ -38,15 +38,14 @@ def refuse_taken(host: str, port: int, config: str) -> None:
 
 def is_live(host: str, port: int, timeout: float = 0.5, *, tls: bool = False) -> bool:
     """Whether `GET /livez` there answers 200. No secret is sent, so no certificate is checked."""
-    name = reachable_host(host)
-    label = f"[{name}]" if ":" in name else name
-    request = f"GET /livez HTTP/1.1\r\nHost: {label}:{port}\r\nConnection: close\r\n\r\n"
+    # Without accounts the API answers to hosts of the local network alone, wherever it listens.
+    request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
         with (
-            socket.create_connection((name, port), timeout) as plain,
+            socket.create_connection((reachable_host(host), port), timeout) as plain,
             unverified().wrap_socket(plain) if tls else plain as connection,
         ):
-            connection.sendall(request.encode("ascii", "replace"))
+            connection.sendall(request)
             answer = connection.recv(64)
     except OSError:
         return False

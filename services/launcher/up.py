@@ -20,7 +20,8 @@ from services.launcher.handover import take_over
 from services.launcher.home import HomeLock, copy_sample, make_home
 from services.launcher.kernel import become_subreaper
 from services.launcher.programs import Program
-from services.launcher.redis_binary import find_redis_server
+from services.launcher.redis_binary import redis_servers
+from services.launcher.redis_data import chosen_server
 from services.launcher.redis_ping import Ping, ping
 from services.launcher.shutdown import Shutdown
 from services.launcher.signals import Signals
@@ -170,7 +171,10 @@ class Up:
         private_redis.end_former(home, self._pause)
         self._crew.restarting = False  # if it does not start, its log says why, once
         try:
-            private = private_redis.prepare(home, find_redis_server())
+            server, why = chosen_server(private_redis.data_directory(home), redis_servers())
+            if why:
+                self._console.say(why)
+            private = private_redis.prepare(home, server.path)
             self._crew.start(private.program, self._options.environ)
         except OSError as error:
             raise DumbError(f"The private Redis cannot be started: {error}.") from error
@@ -251,7 +255,7 @@ class Up:
         # A certificate is for the machine's name, hardly for 127.0.0.1.
         curl = "curl --insecure" if tls else "curl"
         curl = f"  {curl} {base}/process/processes\n" if with_api else ""
-        account = hint(base) if with_api else ""
+        account = hint(host, port, base) if with_api else ""
         warning = exposure(host, settings) if with_api else ""
         self._console.say(
             f"{api}logs   {settings.log_dir}\nRedis  {settings.redis_url_file}\n"

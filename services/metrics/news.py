@@ -18,6 +18,7 @@ from services.metrics.processes import Running
 from services.metrics.watched import Watched, watched_services
 from shared.bus.keys import Keys
 from shared.bus.services import read_all_services
+from shared.config.pages import config_of
 from shared.models.service import ServiceState
 
 _log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class News:
         if data is None:
             return
         try:
-            effective = orjson.loads(data)["effective"]
+            effective = config_of(orjson.loads(data)["effective"])
             self.options, self.watched = parse_options(effective), watched_services(effective)
             self.known.set()
         except (ValueError, TypeError, KeyError, AttributeError) as error:

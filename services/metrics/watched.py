@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from shared.config.pages import Config
 from shared.config.services import walk_services
 
 MAX_PATHS: Final = 32
@@ -20,16 +21,15 @@ class Watched:
     ports: tuple[int, ...]
 
 
-def watched_services(effective: Mapping[str, Any]) -> dict[str, Watched]:
+def watched_services(effective: Config) -> dict[str, Watched]:
     """Every service of the configuration by its process name."""
-    tree = dict(effective)
-    shared_paths = [*_texts(tree.get("data_root")), *_mounts(tree.get("rclone"))]
+    shared_paths = [*_texts(effective.get("data_root")), *_mounts(effective.get("rclone"))]
     return {
         service.process_name: Watched(
             paths=_absolute([*_own_paths(service.block), *shared_paths]),
             ports=_ports(service.block),
         )
-        for service in walk_services(tree)
+        for service in walk_services(effective)
     }
 
 

@@ -13,6 +13,9 @@ from shared.models.account import ApiToken, Role
 from shared.models.account_change import AccountOp, Refusal
 
 MAX_TOKENS: Final = 1000
+MAX_TOKEN_NAME: Final = 64
+MAX_TIME: Final = 1e11
+"""Epoch seconds."""
 MAX_APPLIED: Final = 200
 """How many command ids a users.json remembers."""
 
@@ -57,10 +60,19 @@ def _skip_setup(book: Book, _args: Mapping[str, Any], _now: float) -> str:
     return "skipped the setup: authentication is off"
 
 
-def _enable(book: Book, args: Mapping[str, Any], _now: float) -> str:
+def _enable(book: Book, _args: Mapping[str, Any], _now: float) -> str:
     if not book.accounts:
         raise RefusedError(Refusal.NO_USERS, "Create a user first.")
-    book.need_admin(args)
+    if book.enabled:
+        return "authentication was on already"
+    active = any(a.role is Role.ADMIN and not a.disabled for a in book.accounts.values())
+    if not (active and book.settings.local_login):
+        raise RefusedError(
+            Refusal.NO_USERS,
+            "No administrator could log in then: `dumb users reset NAME --enable` lets one in, "
+            "and the mode in users.json has to be local.",
+        )
+    # No authority is needed: this takes rights away, from all alike (contract auth.md 7).
     book.enabled = True
     return "switched authentication on"
 
@@ -142,6 +154,10 @@ def _create_token(book: Book, args: Mapping[str, Any], _now: float) -> str:
     owner = book.account({"username": token.owner})
     if not _TOKEN_ID.fullmatch(token.id) or not _SHA256.fullmatch(token.hash):
         raise bad("id or hash of the token")
+    if not 0 < len(token.name) <= MAX_TOKEN_NAME:
+        raise bad(f"the name of a token has 1 to {MAX_TOKEN_NAME} characters")
+    if not all(0 <= at <= MAX_TIME for at in (token.created_at, token.expires_at or 0.0)):
+        raise bad("the times of the token")
     if not owner.role.covers(token.role):
         raise RefusedError(Refusal.NOT_ALLOWED, "A token cannot do more than its owner.")
     if token.id in book.tokens or len(book.tokens) >= MAX_TOKENS:

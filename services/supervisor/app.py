@@ -12,7 +12,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from services.supervisor.accounts import Accounts
-from services.supervisor.appfiles.worker import AppFiles, own_files
+from services.supervisor.appfiles.worker import AppFiles, no_logs, own_files
 from services.supervisor.backpressure import Backpressure
 from services.supervisor.commands.bulk import Bulk
 from services.supervisor.commands.parts import Wholes
@@ -23,6 +23,8 @@ from services.supervisor.config_publisher import ConfigPublisher
 from services.supervisor.configuration import Configuration, Step
 from services.supervisor.dispatcher import Dispatcher
 from services.supervisor.effects import Effects
+from services.supervisor.files.owner import OURS, Owner
+from services.supervisor.files.place import Keep
 from services.supervisor.fleet.boot import Boot
 from services.supervisor.fleet.fleet import Fleet
 from services.supervisor.fleet.health import HealthMonitor
@@ -48,7 +50,12 @@ from services.supervisor.recovery import Recovery, state_of
 from services.supervisor.registry import API_KEY, Registry
 from services.supervisor.session import Session, cancelled
 from services.supervisor.spare import remove_spares
-from services.supervisor.spawn import Surroundings, make_beside_others
+from services.supervisor.spawn import (
+    LaunchError,
+    Surroundings,
+    make_beside_others,
+    owner_of,
+)
 from services.supervisor.tail import Tails
 from services.supervisor.unit import Unit
 from services.supervisor.upkeep import Upkeep
@@ -96,6 +103,8 @@ class Supervisor:
         self._config.load()
         self._shelf = LogShelf(settings.log_dir, settings.run_dir / "logs")
         self._shelf.limits = limits_of(self._config.dumb)
+        self._shelf.owner_of = self._owner_of
+        self._shelf.keep = Keep(no_logs(settings))
         self._registry = Registry(self._make_unit)
         units = self._registry.units
         self._outbox = Outbox(keys, self._registry.states)
@@ -260,6 +269,13 @@ class Supervisor:
         record = self._journal.memory.services.get(block.process_name, {})
         state = state_of(block, record.get("state"))
         return Unit(Lifecycle(block, state, effects), self._fleet)
+
+    def _owner_of(self, service: ServiceBlock) -> Owner:
+        """Whom a service runs as; if that cannot be said, nobody with more rights than we have."""
+        try:
+            return owner_of(service, self._surroundings())
+        except LaunchError:
+            return OURS
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(

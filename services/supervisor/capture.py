@@ -3,27 +3,43 @@
 import asyncio
 import logging
 import shutil
+from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from services.supervisor.logstore import LogStore
 from services.supervisor.spool import Spool
 from shared.logformat import LineFormatter
-from shared.redaction import redact
+from shared.redaction import REACH, Redactor
 
 _log = logging.getLogger(__name__)
 
 LINE_BYTES: Final = 1 << 20
-"""A line longer than this is split, each part but the last with `CONTINUES` at its end."""
+"""A line longer than this is split, each part but the last with `CONTINUES` at its end. Where a
+secret would be cut in two, the part ends before it."""
 
 CONTINUES: Final = b" [line continues]"
 _READ_BYTES: Final = 256 << 10
 MAX_PIPE_BYTES: Final = 1 << 20
 """The most that waits in a FIFO: the kernel's default of `fs.pipe-max-size`."""
 
+REDACTION: Final = "redaction"
+"""Where a position says what is open in the redaction (`Redactor.state`); absent: nothing is."""
+
+Split = Callable[[bytes, int], int]
+
 _LAST_BYTES: Final = 16 << 10
 """How much of the last output is looked through for the reason of a failed start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Whole lines; or the part of a line that is too long, without a newline: `goes_on`."""
+
+    data: bytes
+    goes_on: bool = False
 
 
 class LineReader:
@@ -33,43 +49,62 @@ class LineReader:
         self._spool = spool
         self._segment, self._offset = position
         self._partial = b""
+        self._pieces: deque[tuple[int, int, int]] = deque()
+        """Where `_partial` was read: segments, offsets, sizes."""
         self.position = position
         """Segment and offset behind the last byte that was handed out."""
 
-    def take(self) -> bytes:
-        """The next run of whole lines, b"" when there is none yet. Raises `OSError`."""
-        while block := self._next_block():
-            cut = block.rfind(b"\n") + 1
-            end = self._offset
-            if cut:
-                lines = self._partial + block[:cut] if self._partial else block[:cut]
-                self._partial = block[cut:]
-                self.position = (self._segment, end - len(self._partial))
-                return lines
+    def take(self, split: Split) -> Run | None:
+        """The next run, None when there is none yet. Raises `OSError`.
+
+        Args:
+            split: where a line is cut that is longer than a limit (`Redactor.split`).
+        """
+        run = self._next_run(split)
+        while run is None and (block := self._next_block()):
             self._partial += block
-            if len(self._partial) >= LINE_BYTES:
-                return self._flush(CONTINUES)
-        return b""
+            run = self._next_run(split)
+        return run
 
     @property
     def partial(self) -> bytes:
         """The end of a line that has no newline yet."""
-        return self._partial[-_LAST_BYTES:]
+        return self._partial
 
-    def rest(self) -> bytes:
-        """What is left without a newline, as a line; b"" when nothing is."""
-        return self._flush(b"") if self._partial else b""
+    def rest(self, split: Split) -> Run | None:
+        """What is left without a newline, as a line; None when nothing is."""
+        if len(self._partial) > LINE_BYTES:
+            return self._part(self._partial, split)
+        return self._hand_out(len(self._partial)) if self._partial else None
 
-    def _flush(self, mark: bytes) -> bytes:
-        line, self._partial = self._partial + mark + b"\n", b""
-        self.position = (self._segment, self._offset)
-        return line
+    def _next_run(self, split: Split) -> Run | None:
+        # Not one byte more: whether a line is too long must not depend on what came with it.
+        if cut := self._partial.rfind(b"\n", 0, LINE_BYTES + 1) + 1:
+            return self._hand_out(cut)
+        if len(self._partial) < LINE_BYTES + REACH:
+            return None
+        return self._part(self._partial[: LINE_BYTES + REACH].partition(b"\n")[0], split)
+
+    def _part(self, line: bytes, split: Split) -> Run:
+        return Run(self._hand_out(split(line, LINE_BYTES)).data, goes_on=True)
+
+    def _hand_out(self, size: int) -> Run:
+        data, self._partial = self._partial[:size], self._partial[size:]
+        while size:
+            segment, offset, length = self._pieces.popleft()
+            taken = min(size, length)
+            if taken < length:
+                self._pieces.appendleft((segment, offset + taken, length - taken))
+            self.position = (segment, offset + taken)
+            size -= taken
+        return Run(data)
 
     def _next_block(self) -> bytes:
-        limit = min(_READ_BYTES, LINE_BYTES - len(self._partial))
+        limit = min(_READ_BYTES, LINE_BYTES + REACH - len(self._partial))
         while True:
             block = self._spool.read(self._segment, self._offset, limit)
             if block:
+                self._pieces.append((self._segment, self._offset, len(block)))
                 self._offset += len(block)
                 return block
             if self._segment >= self._spool.segment:
@@ -101,6 +136,9 @@ class Capture:
             name: LineReader(spool, _position(known.get(name), spool))
             for name, spool in self._spools.items()
         }
+        states = known.get(REDACTION)
+        states = states if isinstance(states, dict) else {}
+        self._redactors = {name: Redactor(states.get(name)) for name in self._spools}
         self._last: dict[str, bytes] = {"out": b"", "err": b""}
         self._watching = False
         self._closed = False
@@ -153,13 +191,17 @@ class Capture:
     def _consume(self, name: str) -> None:
         reader = self._readers[name]
         try:
-            while lines := reader.take():
-                self._emit(name, lines)
+            while run := reader.take(self._redactors[name].split):
+                self._emit(name, run)
         except OSError as error:
             _log.error("cannot read the spool %s: %s", self._directory, error)
 
-    def _emit(self, name: str, lines: bytes) -> None:
-        clean = redact(lines)
+    def _emit(self, name: str, run: Run) -> None:
+        redactor = self._redactors[name]
+        if run.goes_on:
+            clean = redactor.part(run.data) + CONTINUES + b"\n"
+        else:
+            clean = redactor.lines(run.data)
         self._last[name] = (clean if len(clean) > _LAST_BYTES else self._last[name] + clean)[
             -_LAST_BYTES:
         ]
@@ -179,10 +221,13 @@ class Capture:
         self._appended()
 
     def _source(self) -> Mapping[str, Any]:
-        return {
+        source: dict[str, Any] = {
             "generation": self._generation,
             **{name: reader.position for name, reader in self._readers.items()},
         }
+        if states := {name: r.state for name, r in self._redactors.items() if r.state}:
+            source[REDACTION] = states
+        return source
 
     # -- the end ---------------------------------------------------------------------------
 
@@ -199,7 +244,7 @@ class Capture:
             return
         self.drain()
         for name, reader in self._readers.items():
-            if rest := reader.rest():
+            while rest := reader.rest(self._redactors[name].split):
                 self._emit(name, rest)
         self.detach()
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -216,10 +261,15 @@ class Capture:
     def last_lines(self) -> tuple[list[str], list[str]]:
         """The last redacted lines of stdout and stderr, for the reason of a failed start."""
         out, err = (
-            (self._last[name] + redact(self._readers[name].partial)).decode("utf-8", "replace")
+            (self._last[name] + self._unfinished(name)).decode("utf-8", "replace")
             for name in ("out", "err")
         )
         return out.splitlines()[-50:], err.splitlines()[-50:]
+
+    def _unfinished(self, name: str) -> bytes:
+        """The end of a line without a newline, redacted as if it had one."""
+        redactor = Redactor(self._redactors[name].state)
+        return redactor.lines(self._readers[name].partial)[-_LAST_BYTES:]
 
 
 def _position(known: Any, spool: Spool) -> tuple[int, int]:

@@ -6,16 +6,17 @@ A change is a transaction: what it proposes is complete and was checked as a who
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.supervisor.config_state import UI, ConfigState, Patches, Tree
+from services.supervisor.config_state import ConfigState, Patches, Tree
 from shared.config.catalogue import OLD_NAMES, is_root_key, known_fields
 from shared.config.masking import MaskError, masked, unmasked
+from shared.config.pages import Config, config_of
 from shared.config.services import ServiceBlock
 from shared.config.trees import MISSING, Path, deep_merge, etag_of, same, value_at, with_value
-from shared.errors import DumbError
+from shared.errors import ConfigError, DumbError
 from shared.models.config_change import ConfigOp, Refusal
 
-Proposal = tuple[Tree, Patches]
-"""The next file, and the next changes in memory."""
+Proposal = tuple[Config, Patches]
+"""The next file without page memory, and the next changes in memory."""
 
 
 class RefusedError(DumbError):
@@ -92,7 +93,7 @@ def _service(
         for touched in [known for known in patches if known[: len(path)] == path]:
             del patches[touched]
         if persist:
-            file = with_value(file, path, value)
+            file = config_of(with_value(file, path, value))
         elif not same(value, value_at(file, path)):
             patches[path] = value
     return file, patches
@@ -102,8 +103,6 @@ def _service(
 
 
 def _global(state: ConfigState, updates: Tree) -> Proposal:
-    if not updates:
-        raise RefusedError(Refusal.INVALID, "Updates cannot be empty.")
     updates = _with_new_names(updates)
     for key in sorted(updates):
         if key not in state.live and not is_root_key(key):
@@ -113,7 +112,7 @@ def _global(state: ConfigState, updates: Tree) -> Proposal:
     if value_at(values, ("riven_backend", "wait_for_dir")) is None:
         values = with_value(values, ("riven_backend", "wait_for_dir"), "")
     patches = {p: v for p, v in state.patches.items() if value_at(values, p) is MISSING}
-    return deep_merge(state.file, values), patches
+    return config_of(deep_merge(state.file, values)), patches
 
 
 def _with_new_names(updates: Tree) -> Tree:
@@ -205,7 +204,10 @@ def check_running(before: ConfigState, after: ConfigState, running: frozenset[st
             )
 
 
-def only_ui(before: Tree, after: Tree) -> bool:
-    """Whether nothing but `dumb.ui` is another one."""
-    ui = value_at(before, UI)
-    return not same(value_at(after, UI), ui) and same(with_value(after, UI, ui), before)
+def check_dependencies(before: ConfigState, after: ConfigState) -> None:
+    """A change makes nothing wrong that was right; what was wrong before keeps its own services
+    down. Raises `ConfigError`."""
+    known = set(before.dependencies.problems)
+    for problem in after.dependencies.problems:
+        if problem not in known:
+            raise ConfigError(problem.message, keys=problem.path)

@@ -129,7 +129,7 @@ class ConfigDesk:
             done = self._config.history.made_by(author.command_id)
             if done is not None:
                 await asyncio.to_thread(make, self._config.state)
-                return Step(self._config.state, self._config.variables, done, (0, 0, 0))
+                return self._config.standing(done)
             running = self._running()
             step = await self._fresh(partial(self._config.transact, make, author, running))
             self._put_in_force(step)
@@ -156,7 +156,7 @@ class ConfigDesk:
             step = await asyncio.to_thread(self._config.reload, author)
         except ConfigError as error:
             self._config.refuse(error, stamp)
-            self._adopted(Step(self._config.state, self._config.variables, None, (0, 0, 0)))
+            self._adopted(self._config.standing())
             return str(error)
         self._config.accept()
         self._put_in_force(step)
@@ -210,7 +210,7 @@ class ConfigDesk:
 def _words(step: Step) -> str:
     if step.record is not None:
         return f"version {step.record.version}"
-    return "saved" if step.ui_changed else "nothing changed"
+    return "saved" if step.pages_changed else "nothing changed"
 
 
 def _guarded(call: Callable[[], None]) -> None:

@@ -9,14 +9,15 @@ Blocking: call it in a thread.
 import logging
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from services.supervisor.config_state import ConfigState, Tree
-from shared.config.masking import masked_value
+from shared.config.masking import masked_below
+from shared.config.pages import Config, config_of
 from shared.config.trees import MISSING, differences
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Record:
     file_digest: str
     command_id: str = ""
     changes: list[dict[str, Any]] = field(default_factory=list)
-    tree: Tree = field(default_factory=dict, repr=False)
+    tree: Config = field(default_factory=lambda: Config({}), repr=False)
 
     def summary(self) -> dict[str, Any]:
         """Everything but the tree: what readers see."""
@@ -66,8 +67,7 @@ def changes_of(before: Tree, after: Tree) -> list[dict[str, Any]]:
 
 
 def _shown(path: tuple[str, ...], value: Any) -> Any:
-    for key in reversed(path):  # below a secret's name everything is one
-        value = masked_value(key, value)
+    value = masked_below(path, value)
     if len(orjson.dumps(value)) > MAX_VALUE_BYTES:
         return "(too long to show)"
     return value
@@ -155,7 +155,8 @@ class History:
         found = []
         for path in sorted(self._directory.glob(pattern)):
             try:
-                found.append(Record(**orjson.loads(path.read_bytes())))
-            except (OSError, ValueError, TypeError) as error:
+                record = Record(**orjson.loads(path.read_bytes()))
+                found.append(replace(record, tree=config_of(record.tree)))
+            except (OSError, ValueError, TypeError, AttributeError) as error:
                 _log.warning("%s is no version of the configuration: %s", path, error)
         return found

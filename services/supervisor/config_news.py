@@ -8,10 +8,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from services.supervisor.config_history import KEPT, Record
-from services.supervisor.config_state import UI, without_ui
 from services.supervisor.configuration import Configuration
 from shared.bus.keys import Keys
-from shared.config.trees import MISSING, value_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +35,16 @@ class ConfigNews:
             pipe.publish(keys.config_changed, orjson.dumps(event))
 
 
-def ui_news(config: Configuration, keys: Keys) -> ConfigNews:
-    """Only `dumb.ui`."""
-    return ConfigNews(_ui(config, keys), config.problem)
+def pages_news(config: Configuration, keys: Keys) -> ConfigNews:
+    """Only page memory (`dumb.ui`)."""
+    return ConfigNews(_pages(config, keys), config.problem)
 
 
 def whole_news(config: Configuration, keys: Keys, record: Record | None = None) -> ConfigNews:
     """Everything. `record`: the version that is new."""
     tree = {
-        "file": without_ui(config.file),
-        "effective": without_ui(config.effective),
+        "file": config.file,
+        "effective": config.effective,
         "overridden": [
             {
                 "path": list(known.path),
@@ -54,25 +52,22 @@ def whole_news(config: Configuration, keys: Keys, record: Record | None = None) 
                 "source": config.variables[known.name].source,
             }
             for known in config.state.overridden
-            if known.path[:2] != UI
         ],
     }
     values = {
         keys.config: orjson.dumps(tree),
         keys.config_version: str(config.version).encode(),
-        **_ui(config, keys),
+        **_pages(config, keys),
     }
     return ConfigNews(values, config.problem, record)
 
 
-def _ui(config: Configuration, keys: Keys) -> dict[str, bytes]:
-    trees = {"file": config.file, "effective": config.effective}
-    shown = {
-        name: None if (ui := value_at(tree, UI)) is MISSING else ui for name, tree in trees.items()
-    }
+def _pages(config: Configuration, keys: Keys) -> dict[str, bytes]:
+    """Both names stand for the same: page memory has no values in memory or of the environment."""
+    data = orjson.Fragment(config.pages.data)
     return {
-        keys.config_ui: orjson.dumps(shown),
-        keys.config_ui_revision: str(config.ui_revision).encode(),
+        keys.config_ui: orjson.dumps({"file": data, "effective": data}),
+        keys.config_ui_revision: str(config.pages_revision).encode(),
     }
 
 

@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from services.supervisor.config_news import publish_config, ui_news, whole_news
+from services.supervisor.config_news import pages_news, publish_config, whole_news
 from services.supervisor.configuration import Configuration, Step
 from services.supervisor.outbox import Outbox
 from shared.bus.keys import Keys
@@ -22,8 +22,10 @@ class ConfigPublisher:
     def announce(self, step: Step) -> None:
         """A step is in force: say so before its receipt is final."""
         config, record = self._config, step.record
-        only_ui = step.ui_changed and record is None
-        news = ui_news(config, self._keys) if only_ui else whole_news(config, self._keys, record)
+        only_pages = step.pages_changed and record is None
+        news = (
+            pages_news(config, self._keys) if only_pages else whole_news(config, self._keys, record)
+        )
         other_problem = self._published[0] != config.problem
         if (step.changed or other_problem) and self._outbox.config(news):
             self._published = self._stand()
@@ -41,4 +43,4 @@ class ConfigPublisher:
             self._outbox.rewrite()
 
     def _stand(self) -> tuple[str, int, int]:
-        return self._config.problem, self._config.version, self._config.ui_revision
+        return self._config.problem, self._config.version, self._config.pages_revision

@@ -1,4 +1,7 @@
-"""The configuration at one moment: file, memory, what is effective. Never changed in place."""
+"""The configuration at one moment: file, memory, what is effective. Never changed in place.
+
+Page memory (`dumb.ui`) is in none of it: see shared/config/pages.py.
+"""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -11,15 +14,14 @@ import orjson
 from shared.config.dependencies import Dependencies, dependencies
 from shared.config.environment import Variable
 from shared.config.overrides import Overridden, override
+from shared.config.pages import Config, config_of
 from shared.config.services import ServiceBlock, walk_services
-from shared.config.trees import MISSING, Path, value_at, with_value
+from shared.config.trees import Path, with_value
 from shared.config.validate import validate
 
 Tree = dict[str, Any]
 Patches = Mapping[Path, Any]
 """Values that were set in memory only, by their whole path."""
-
-UI: Path = ("dumb", "ui")
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class ConfigState:
     """`file` is what is on the disk, `live` that with the changes in memory, `effective` that with
     the environment's overrides."""
 
-    file: Tree
-    live: Tree
-    effective: Tree
+    file: Config
+    live: Config
+    effective: Config
     patches: Patches = field(default_factory=dict)
     overridden: tuple[Overridden, ...] = ()
 
@@ -45,17 +47,17 @@ class ConfigState:
 
     @cached_property
     def file_digest(self) -> str:
-        """Of the file without what is outside of versions."""
-        return _digest(without_ui(self.file))
+        """Of the file, without page memory: that is outside of versions."""
+        return _digest(self.file)
 
     @cached_property
     def digest(self) -> str:
         """Of everything that a version stands for."""
-        return _digest([without_ui(self.file), without_ui(self.effective)])
+        return _digest([self.file, self.effective])
 
 
 def make_state(
-    file: Tree, patches: Patches, variables: Mapping[str, Variable], name: str = ""
+    file: Config, patches: Patches, variables: Mapping[str, Variable], name: str = ""
 ) -> ConfigState:
     """Put it together, and check it.
 
@@ -68,7 +70,7 @@ def make_state(
     validate(file, name)
     live = file
     for path, value in patches.items():
-        live = with_value(live, path, value)
+        live = config_of(with_value(live, path, value))
     texts = {key: variable.text for key, variable in variables.items()}
     blank = frozenset(key for key, text in texts.items() if not text.strip())
     effective, overridden = override(live, texts, blank=blank)
@@ -77,11 +79,6 @@ def make_state(
     if overridden:
         validate(effective, "the environment's overrides")
     return ConfigState(file, live, effective, dict(patches), tuple(overridden))
-
-
-def without_ui(tree: Tree) -> Tree:
-    """The tree without what the frontend saves at every page load."""
-    return tree if value_at(tree, UI) is MISSING else with_value(tree, UI, MISSING)
 
 
 def restart_required(

@@ -4,7 +4,6 @@
 return is put in force by `adopt`, on the event loop.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -15,18 +14,20 @@ from typing import Any, Final
 from services.supervisor.config_change import (
     Proposal,
     RefusedError,
+    check_dependencies,
     check_match,
     check_running,
-    only_ui,
     propose,
 )
 from services.supervisor.config_history import History, Record, changes_of
-from services.supervisor.config_state import UI, ConfigState, Tree, make_state
-from shared.config.document import load_document, parse_strict, save_document, with_line
+from services.supervisor.config_state import ConfigState, Tree, make_state
+from services.supervisor.page_updates import read_updates, remembered, usable
+from shared.config.document import TooLargeError, render_document, replace_document, with_line
 from shared.config.environment import SECRETS_DIR, Variable, read_variables
 from shared.config.masking import holds_secrets
+from shared.config.pages import NO_PAGES, Config, Pages, join, load_config
 from shared.config.services import ServiceBlock
-from shared.config.trees import MISSING, same, value_at, with_value
+from shared.config.trees import same
 from shared.config.usable import without_bad_services
 from shared.config.validate import problems
 from shared.errors import ConfigError
@@ -56,21 +57,23 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A state to put in force. `record` None: no new version (only `dumb.ui`, or nothing)."""
+    """A state to put in force. `record` None: no new version (only page memory, or nothing)."""
 
     state: ConfigState
+    pages: Pages
     variables: Mapping[str, Variable] = field(repr=False)
     record: Record | None
     stamp: Stamp
-    ui_changed: bool = False
+    pages_changed: bool = False
 
     @property
     def changed(self) -> bool:
         """Whether anything is another one than before."""
-        return self.ui_changed or self.record is not None
+        return self.pages_changed or self.record is not None
 
 
-_EMPTY: Final = ConfigState({}, {}, {})
+_NOTHING: Final = Config({})
+_EMPTY: Final = ConfigState(_NOTHING, _NOTHING, _NOTHING)
 
 
 class Configuration:
@@ -92,26 +95,28 @@ class Configuration:
         self.secrets_dir = secrets_dir
         self.history = History(run_dir / "config.versions")
         self.state = _EMPTY
+        self.pages = NO_PAGES
+        """What web pages remember (`dumb.ui`): nothing here reads it."""
         self.variables: Mapping[str, Variable] = {}
         self.problem = ""
         """Why the file on disk is refused, "" while it is fine."""
-        self.ui_revision = time.time_ns() // 1_000_000
+        self.pages_revision = time.time_ns() // 1_000_000
         self._seen: Stamp = ABSENT
 
     # -- what is so ------------------------------------------------------------------------
 
     @property
     def version(self) -> int:
-        """Rises with every change that is not only one of `dumb.ui`."""
+        """Rises with every change that is not only one of page memory."""
         return self.history.version
 
     @property
-    def file(self) -> Tree:
-        """What is on the disk."""
+    def file(self) -> Config:
+        """What is on the disk, without page memory."""
         return self.state.file
 
     @property
-    def effective(self) -> Tree:
+    def effective(self) -> Config:
         """What counts."""
         return self.state.effective
 
@@ -139,12 +144,13 @@ class Configuration:
         """
         stamp = self.stamp()
         try:
-            state, variables = self._read()
+            state, pages, variables = self._read()
             self.history.load(state)
         except ConfigError as error:
             self.problem, self._seen = str(error), stamp
             self.history.load(None)
             good = next((r for r in reversed(self.history.records) if r.persisted), None)
+            pages = self._pages_alone()
             tree = self._usable_part(error) if good is None else good.tree
             version = "its good part" if good is None else f"version {good.version}"
             _log.error("using %s of the configuration: %s", version, self.problem)
@@ -157,11 +163,18 @@ class Configuration:
             before = newest.tree if newest is not None else state.live
             record = self._record(state, before, Author(note, note), note, persisted=True)
             self.history.note(record)
-        self.adopt(Step(state, variables, record, stamp))
+        self.adopt(Step(state, pages, variables, record, stamp))
 
-    def _usable_part(self, error: ConfigError) -> Tree:
+    def _pages_alone(self) -> Pages:
+        """Page memory of a file whose configuration cannot be used."""
+        try:
+            return usable(load_config(self.path)[1])
+        except ConfigError:
+            return NO_PAGES
+
+    def _usable_part(self, error: ConfigError) -> Config:
         """At a first start, a mistake in one service keeps no other down. Raises `ConfigError`."""
-        tree = load_document(self.path)
+        tree, _ = load_config(self.path)
         found = [with_line(one, self.path) for one in problems(tree, str(self.path))]
         part = without_bad_services(tree, found) if found else None
         if part is None:
@@ -176,20 +189,14 @@ class Configuration:
             ConfigError: it cannot be used; see `refuse`.
         """
         stamp = self.stamp()
-        state, variables = self._read()
-        return self._taken_over(state, variables, stamp, author)
-
-    def _taken_over(
-        self, state: ConfigState, variables: Mapping[str, Variable], stamp: Stamp, author: Author
-    ) -> Step:
-        ui_changed = not same(
-            value_at(self.effective, UI) or {}, value_at(state.effective, UI) or {}
-        )
-        if state.digest == self.state.digest:
-            return Step(state, variables, None, stamp, ui_changed)
-        record = self._record(state, self.state.live, author, "read from the file", persisted=True)
-        self.history.note(record)
-        return Step(state, variables, record, stamp, ui_changed)
+        state, pages, variables = self._read()
+        moved = not same(pages.value, self.pages.value)
+        record = None
+        if state.digest != self.state.digest:
+            note = "read from the file"
+            record = self._record(state, self.state.live, author, note, persisted=True)
+            self.history.note(record)
+        return Step(state, pages, variables, record, stamp, moved)
 
     def refuse(self, error: ConfigError, stamp: Stamp) -> None:
         """The file on disk cannot be used: everything stays as it is. On the event loop.
@@ -202,15 +209,16 @@ class Configuration:
             _log.error("configuration refused: %s", error)
         self.problem = str(error)
 
-    def _read(self) -> tuple[ConfigState, Mapping[str, Variable]]:
-        tree = load_document(self.path)
+    def _read(self) -> tuple[ConfigState, Pages, Mapping[str, Variable]]:
+        tree, pages = load_config(self.path)
         variables = self._variables(tree)
         try:
-            return make_state(tree, {}, variables, str(self.path)), variables
+            state = make_state(tree, {}, variables, str(self.path))
         except ConfigError as error:
             raise with_line(error, self.path) from None
+        return state, usable(pages), variables
 
-    def _variables(self, tree: Tree) -> Mapping[str, Variable]:
+    def _variables(self, tree: Config) -> Mapping[str, Variable]:
         return read_variables(tree, self.environ, self.env_files, self.secrets_dir)
 
     # -- changing --------------------------------------------------------------------------
@@ -222,11 +230,15 @@ class Configuration:
             RefusedError: it cannot be made; nothing has changed.
             StaleError: `reload` first.
         """
-        restored = args.get("op") == ConfigOp.RESTORE
-        proposal = self._restored(args) if restored else propose(self.state, self.version, args)
-        note = f"restore of version {args['version']}" if restored else ""
+        pages, note = self.pages, ""
+        if args.get("op") == ConfigOp.RESTORE:
+            proposal, note = self._restored(args), f"restore of version {args['version']}"
+        else:
+            args, posted = read_updates(args)
+            proposal = propose(self.state, self.version, args)
+            pages = pages if posted is None else remembered(pages, posted)
         try:
-            return self._make(proposal, author, running, note)
+            return self._make(proposal, pages, author, running, note)
         except ConfigError as error:
             raise RefusedError(Refusal.INVALID, _sentence(error, args)) from None
 
@@ -238,37 +250,46 @@ class Configuration:
         Raises like `change`.
         """
         try:
-            return self._make(make(self.state), author, running, "")
+            return self._make(make(self.state), self.pages, author, running, "")
         except ConfigError as error:
             raise RefusedError(Refusal.INVALID, str(error).strip()) from None
 
-    def _make(self, proposal: Proposal, author: Author, running: frozenset[str], note: str) -> Step:
+    def standing(self, record: Record | None = None) -> Step:
+        """The step to what is so already. `record`: the version that made it so."""
+        return Step(self.state, self.pages, self.variables, record, self._seen)
+
+    def _make(
+        self,
+        proposal: Proposal,
+        pages: Pages,
+        author: Author,
+        running: frozenset[str],
+        note: str,
+    ) -> Step:
         """Raises `ConfigError` for what cannot be used, and like `change`."""
         file, patches = proposal
         saved = not same(file, self.file)
+        moved = not same(pages.value, self.pages.value)
         if not saved and same(_plain(patches), _plain(self.state.patches)):
-            return Step(self.state, self.variables, None, self._seen)
-        if only_ui(self.file, file) and same(_plain(patches), _plain(self.state.patches)):
-            return self._change_ui(file)
+            return self._change_pages(pages) if moved else self.standing()
         variables = self._variables(file)
         state = make_state(file, patches, variables)
-        _check_dependencies(self.state, state)
+        check_dependencies(self.state, state)
         check_running(self.state, state, running)
+        self._render(state.live, pages)  # a version in memory can be restored
         record = self._record(state, self.state.live, author, note, persisted=saved)
-        self._save(state, record) if saved else self._keep(record)
-        ui_changed = not same(value_at(self.effective, UI), value_at(state.effective, UI))
-        stamp = self.stamp() if saved else self._seen
-        return Step(state, variables, record, stamp, ui_changed)
+        if saved or moved:
+            self._save(state.file, pages, record)
+        else:
+            self._keep(record)
+        stamp = self.stamp() if saved or moved else self._seen
+        return Step(state, pages, variables, record, stamp, moved)
 
-    def _change_ui(self, file: Tree) -> Step:
+    def _change_pages(self, pages: Pages) -> Step:
         """No version, no event; while the file on disk is broken it is left alone."""
-        try:
-            state = make_state(file, self.state.patches, self.variables)
-        except ConfigError as error:
-            raise RefusedError(Refusal.INVALID, f"Validation error {error}") from None
         if not self.problem:
-            self._save(state, None)
-        return Step(state, self.variables, None, self.stamp(), ui_changed=True)
+            self._save(self.file, pages, None)
+        return Step(self.state, pages, self.variables, None, self.stamp(), pages_changed=True)
 
     def _restored(self, args: Mapping[str, Any]) -> Proposal:
         wanted = args.get("version")
@@ -277,11 +298,7 @@ class Configuration:
             raise RefusedError(Refusal.UNKNOWN_VERSION, f"Version {wanted!s:.20} is not kept.")
         expected = args.get("if_match")
         check_match(expected if isinstance(expected, list) else None, {str(self.version)})
-        ui = value_at(self.file, UI)
-        tree = record.tree
-        if ui is not MISSING and isinstance(tree.get("dumb"), dict):
-            tree = with_value(tree, UI, ui)  # has a revision of its own
-        return tree, {}
+        return record.tree, {}
 
     def _record(
         self, state: ConfigState, before: Tree, author: Author, note: str, *, persisted: bool
@@ -308,7 +325,7 @@ class Configuration:
             why = f"The configuration stays as it was: its version cannot be saved ({error})."
             raise RefusedError(Refusal.UNAVAILABLE, why) from error
 
-    def _save(self, state: ConfigState, record: Record | None) -> None:
+    def _save(self, file: Config, pages: Pages, record: Record | None) -> None:
         if self.problem:
             raise RefusedError(
                 Refusal.CONFLICT,
@@ -316,11 +333,11 @@ class Configuration:
             )
         if self.stamp() != self._seen:
             raise StaleError
+        data = self._render(file, pages)
         try:
-            _check_writable(state.file)
             if record is not None:
                 self.history.prepare(record)
-            save_document(self.path, state.file, private=holds_secrets(state.file))
+            replace_document(self.path, data, private=holds_secrets(file))
         except (ConfigError, OSError) as error:
             if record is not None:
                 self.history.withdraw(record)
@@ -330,13 +347,28 @@ class Configuration:
         if record is not None:
             self.history.confirm(record)
 
+    def _render(self, file: Config, pages: Pages) -> bytes:
+        """The bytes of the file: what is written must be readable by the next supervisor.
+
+        Raises:
+            RefusedError: it would not be.
+        """
+        try:
+            return render_document(join(file, pages))
+        except ConfigError as error:
+            large = isinstance(error, TooLargeError)
+            refusal = Refusal.TOO_LARGE if large else Refusal.INVALID
+            why = f"the file {error.message}" if large else error.message
+            raise RefusedError(refusal, f"The configuration stays as it was: {why}.") from None
+
     # -- putting in force ------------------------------------------------------------------
 
     def adopt(self, step: Step) -> None:
         """Make it what is so. On the event loop."""
-        if step.ui_changed:
-            self.ui_revision = max(self.ui_revision + 1, time.time_ns() // 1_000_000)
-        self.state, self.variables, self._seen = step.state, step.variables, step.stamp
+        if step.pages_changed:
+            self.pages_revision = max(self.pages_revision + 1, time.time_ns() // 1_000_000)
+        self.state, self.pages = step.state, step.pages
+        self.variables, self._seen = step.variables, step.stamp
 
     def accept(self) -> None:
         """The file on disk is the one in force."""
@@ -349,23 +381,6 @@ class Configuration:
         except OSError:
             return ABSENT
         return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-
-
-def _check_dependencies(before: ConfigState, after: ConfigState) -> None:
-    """A change makes nothing wrong that was right; what was wrong before keeps its own services
-    down. Raises `ConfigError`."""
-    known = set(before.dependencies.problems)
-    for problem in after.dependencies.problems:
-        if problem not in known:
-            raise ConfigError(problem.message, keys=problem.path)
-
-
-def _check_writable(tree: Tree) -> None:
-    """What is written must be readable by the next supervisor. Raises `ConfigError`."""
-    try:
-        parse_strict(json.dumps(tree, ensure_ascii=False, allow_nan=False))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ConfigError(f"cannot be written as JSON: {error}") from None
 
 
 def _why(newest: Record | None, state: ConfigState) -> str:

@@ -10,6 +10,7 @@ from shared.models.command import (
     DEFAULT_EXPIRY_S,
     ID_PATTERN,
     MAX_ARGS_BYTES,
+    SLOT_PATTERN,
     TRIGGER_ACTIONS,
     Action,
     Command,
@@ -78,6 +79,9 @@ def _command_id(fields: Mapping[str, str], entry_id: str) -> str:
     command_id = fields.get("id", "") or entry_id
     if ID_PATTERN.fullmatch(command_id) is None:
         raise ValueError("id: use 1 to 128 of A-Z a-z 0-9 . _ : -")
+    if SLOT_PATTERN.fullmatch(command_id):
+        # It would be that slot's outcome, and what is to run then would not be run.
+        raise ValueError("id: cron:<service>:<seconds> is what schedules use")
     return command_id
 
 

@@ -104,6 +104,8 @@ class Inbox:
         for entry, status in zip(entries, statuses, strict=True):
             if isinstance(status, bytes) and status.decode("ascii", "replace") in _FINAL:
                 await redis.xack(stream, GROUP, entry[0])
+                if (entry[1] or {}).get(b"args"):  # as `outbox.ack`: they may hold secrets
+                    await redis.xdel(stream, entry[0])
             else:
                 open_entries.append(entry)
         return open_entries

@@ -10,6 +10,7 @@ from services.supervisor.outbox import Outbox
 from services.supervisor.records import Intent, Outcome
 from shared.errors import DumbError
 from shared.models.command import Action, Command, CommandStatus, Receipt
+from shared.texts import encodable
 
 ACK_AFTER_S: Final = 0.01
 """The answer leaves first; and commands that end together share one sync of the journal."""
@@ -106,7 +107,7 @@ class Job:
 
     def step(self, what: str) -> None:
         """Add a step with its time and publish it."""
-        self.receipt.steps.append((time.time(), what))
+        self.receipt.steps.append((time.time(), encodable(what)))
         if not self.internal:
             self._outbox.receipt(self.receipt)
 
@@ -114,6 +115,7 @@ class Job:
         """Record the outcome, publish it, acknowledge the entry once it is on the disk."""
         if self.done.is_set():
             return
+        detail = encodable(detail)  # it may name a file, whose name is any bytes
         receipt = self.receipt
         receipt.status = status
         receipt.detail = detail

@@ -1,19 +1,18 @@
 """Which logs a service has, where their files lie, and what is still to be sent to Redis."""
 
 import hashlib
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from services.supervisor.files.owner import OURS, Owner
+from services.supervisor.files.place import Keep, Place
 from services.supervisor.logstore import Limits, LogStore
 from shared.config.services import ServiceBlock
 from shared.config.sizes import parse_size
 from shared.models.log import output_log
-
-_log = logging.getLogger(__name__)
 
 # Contract lifecycle 2: the keys whose captured output is written to their `log_file`. Any other
 # block that names a `log_file` belongs to a program that writes it itself: that one is tailed.
@@ -40,6 +39,8 @@ class LogFeed:
     live: bool
     sent: int = -1
     """-1: not compared with Redis since the last connect."""
+    problem: str = ""
+    """Why the lines are not in the file that the block names, "" while they are."""
     announced: int = 0
     """Chunks that end at or before this were published once; they are not published again."""
 
@@ -82,6 +83,9 @@ class LogShelf:
         self._position_dir = position_dir
         position_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.limits = DEFAULT_LIMITS
+        self.owner_of: Callable[[ServiceBlock], Owner] = _ours
+        self.keep = Keep()
+        """What no block may name as a log file."""
         self.feeds: dict[str, LogFeed] = {}
         self.on_append: Callable[[LogFeed], None] = _ignore
 
@@ -92,8 +96,13 @@ class LogShelf:
         if tailed_file(service) is not None:
             return self._open(output_log(name), name, None, quiet=quiet, live=True)
         wanted = service.block.get("log_file")
-        path = Path(wanted) if isinstance(wanted, str) and wanted else None
-        return self._open(name, name, path, quiet=quiet, live=True)
+        named = isinstance(wanted, str) and wanted.startswith("/")
+        place = self.place(service, Path(str(wanted))) if named else None
+        return self._open(name, name, place, quiet=quiet, live=True)
+
+    def place(self, service: ServiceBlock, path: Path) -> Place:
+        """The file that a block names, used with the rights of its service."""
+        return Place(path, self.owner_of(service), self.keep)
 
     def tailed(self, service: ServiceBlock) -> LogFeed | None:
         """Our redacted copy of a file that the service writes itself. Raises `OSError`."""
@@ -118,32 +127,43 @@ class LogShelf:
         self.on_append(feed)
 
     def _open(
-        self, name: str, process_name: str, wanted: Path | None, *, quiet: bool, live: bool
+        self, name: str, process_name: str, wanted: Place | None, *, quiet: bool, live: bool
     ) -> LogFeed:
         feed = self.feeds.get(name)
         if feed is not None:
             feed.quiet = quiet
             return feed
-        store = self._store(name, wanted)
-        feed = LogFeed(name, process_name, store, quiet, live, announced=store.size)
+        store, problem = self._store(name, wanted)
+        feed = LogFeed(
+            name, process_name, store, quiet, live, problem=problem, announced=store.size
+        )
         self.feeds[name] = feed
         return feed
 
-    def _store(self, name: str, wanted: Path | None) -> LogStore:
+    def _store(self, name: str, wanted: Place | None) -> tuple[LogStore, str]:
+        """The store, and why it is not at the wanted place."""
         position = self._position_dir / f"{encoded(name)}.pos"
         fallback = self._log_dir / f"{encoded(name)}.log"
-        if wanted is not None and wanted.is_absolute():
+        problem = ""
+        if wanted is not None:
             try:
-                return LogStore(wanted, position, self.limits)
+                return LogStore(wanted, position, self.limits), ""
             except OSError as error:
-                _log.warning("cannot write %s (%s): using %s", wanted, error.strerror, fallback)
-        return LogStore(fallback, position, self.limits)
+                problem = (
+                    f"The log file {wanted.path} is not written: {error.strerror}. "
+                    f"The lines are in {fallback}."
+                )
+        return LogStore(Place(fallback), position, self.limits), problem
 
     def close(self) -> None:
         """Close every file."""
         for feed in self.feeds.values():
             feed.store.close()
         self.feeds.clear()
+
+
+def _ours(_service: ServiceBlock) -> Owner:
+    return OURS
 
 
 def _ignore(_feed: LogFeed) -> None:

@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import orjson
 
+from services.supervisor.files.place import Place
+
 _log = logging.getLogger(__name__)
 
 POSITION_BYTES: Final = 1024
@@ -34,18 +36,18 @@ class Limits:
 class LogStore:
     """Appends, rotates, reads back. Not thread safe: it belongs to the event loop."""
 
-    def __init__(self, path: Path, position_path: Path, limits: Limits) -> None:
+    def __init__(self, place: Place, position_path: Path, limits: Limits) -> None:
         """Open or create the log.
 
         Raises:
             OSError: the file or the position cannot be opened for writing.
         """
-        self.path = path
+        self._place = place
+        self.path = place.path
         self._limits = limits
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._position_fd = os.open(position_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            self._fd = _open(path)
+            self._fd = place.open_for_writing()
         except OSError:
             os.close(self._position_fd)
             raise
@@ -88,7 +90,7 @@ class LogStore:
 
     def _was_rotated(self, expected: int) -> bool:
         try:
-            return _numbered(self.path, 1).stat().st_size >= expected
+            return self._numbered(1).size() >= expected
         except OSError:
             return False
 
@@ -144,13 +146,13 @@ class LogStore:
         try:
             for number in range(self._limits.count, 1, -1):
                 with contextlib.suppress(FileNotFoundError):
-                    _numbered(self.path, number - 1).rename(_numbered(self.path, number))
+                    self._numbered(number - 1).rename(self._numbered(number).path.name)
             if self._limits.count > 0:
                 with contextlib.suppress(FileNotFoundError):  # an earlier try got this far
-                    self.path.rename(_numbered(self.path, 1))
+                    self._place.rename(self._numbered(1).path.name)
             else:
-                self.path.unlink()
-            fresh = _open(self.path)
+                self._place.unlink()
+            fresh = self._place.open_for_writing()
         except OSError as error:
             _log.error("cannot rotate %s: %s", self.path, error.strerror)
             return
@@ -170,41 +172,39 @@ class LogStore:
         """
         if offset >= self._start:
             return os.pread(self._fd, min(limit, self.size - offset), offset - self._start)
-        for start, path in self._segments():
+        for start, place in self._segments():
             if offset >= start:
-                with contextlib.suppress(OSError), path.open("rb") as file:
-                    file.seek(offset - start)
-                    return file.read(limit)
+                with contextlib.suppress(OSError):
+                    descriptor = place.open_for_reading()
+                    try:
+                        return os.pread(descriptor, limit, offset - start)
+                    finally:
+                        os.close(descriptor)
                 return b""
         return b""
 
-    def _segments(self) -> list[tuple[int, Path]]:
+    def _segments(self) -> list[tuple[int, Place]]:
         """Start offsets and files, newest first."""
-        found = [(self._start, self.path)]
+        found = [(self._start, self._place)]
         start = self._start
         for number in range(1, self._limits.count + 1):
-            path = _numbered(self.path, number)
+            place = self._numbered(number)
             try:
-                start -= path.stat().st_size
+                start -= place.size()
             except OSError:
                 break
             if start < 0:
                 break
-            found.append((start, path))
+            found.append((start, place))
         return found
+
+    def _numbered(self, number: int) -> Place:
+        return self._place.beside(f"{self.path.name}.{number}")
 
     def close(self) -> None:
         """Close both files."""
         os.close(self._fd)
         os.close(self._position_fd)
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}.{number}")
 
 
 def _parse_position(data: bytes) -> tuple[str, int, int, dict[str, Any]] | None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from shared.logformat import own_line
-from shared.redaction import redact
+from shared.redaction import redact_text
 
 
 class OwnLogHandler(logging.Handler):
@@ -26,7 +26,8 @@ class OwnLogHandler(logging.Handler):
             message = record.getMessage()
             if record.exc_info:
                 message += "\n" + logging.Formatter().formatException(record.exc_info)
-            data = redact(own_line(_level(record.levelno), message, time.time()))
+            # Before each line gets its time: a secret of several lines is known by what follows it.
+            data = own_line(_level(record.levelno), redact_text(message), time.time())
             sys.stderr.buffer.write(data)
             sys.stderr.flush()
             if self.sink is not None:

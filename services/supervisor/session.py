@@ -128,8 +128,10 @@ async def _together(*work: Coroutine[Any, Any, None]) -> None:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await cancelled(*tasks)
-    for task in done:
-        task.result()
+    # All of them are asked: an exception that nothing retrieves ends as a traceback in the log.
+    errors = [error for task in done if (error := task.exception()) is not None]
+    if errors:
+        raise errors[0]
 
 
 async def cancelled(*tasks: "asyncio.Task[None]") -> None:

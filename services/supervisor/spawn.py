@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from services.supervisor.files.owner import Owner
+from services.supervisor.files.place import make_directory
 from services.supervisor.identity import INSTANCE_VARIABLE, Identity, boot_id
+from shared.config.pages import Config
 from shared.config.placeholders import fill, fill_command, fill_env, global_fields
 from shared.config.services import ServiceBlock
 from shared.config.timing import start_timeout_s, start_window_s, stop_attempts
 from shared.errors import DumbError
 
-HIDDEN_PREFIXES: Final = ("DUMB_REDIS_", "DUMB_JWT_")
+HIDDEN_PREFIXES: Final = ("DUMB_REDIS_", "DUMB_JWT_", "DUMB_SETUP_CODE")
 HIDDEN: Final = frozenset({"REDIS_URL", "DUMB_TOKEN", INSTANCE_VARIABLE})
 """What a service must not inherit: with it, it could command the control plane."""
 
@@ -65,7 +68,7 @@ class Surroundings:
     project: Path
     python: str
     environ: Mapping[str, str]
-    top: Mapping[str, Any] = field(default_factory=dict)
+    top: Config = field(default_factory=lambda: Config({}))
     """The effective configuration, for `puid`, `pgid` and top-level scalars."""
 
     def placeholders(self) -> dict[str, Any]:
@@ -129,7 +132,7 @@ def make_beside_others(service: ServiceBlock, around: Surroundings) -> None:
     path = Path(_config_dir(service.block, around.placeholders()))
     others = path.parent
     if path.is_absolute() and others != Path(path.anchor) and others.is_dir():
-        _make_directory(path, *_user(service, around))
+        _make_directory(path, owner_of(service, around))
 
 
 def _config_dir(block: Mapping[str, Any], names: Mapping[str, Any]) -> str:
@@ -248,20 +251,18 @@ def _directory(config_dir: str, home: Path, uid: int | None, gid: int | None) ->
     path = Path(config_dir)
     if not path.is_absolute():
         path = home / path
-        _make_directory(path, uid, gid)
+        _make_directory(path, Owner(uid, gid))
     if not path.is_dir():
         raise LaunchError(f"The config_dir {path} does not exist or is no directory.")
     return path
 
 
-def _make_directory(path: Path, uid: int | None, gid: int | None) -> None:
+def _make_directory(path: Path, owner: Owner) -> None:
     """Make what is missing of it, for the service's user."""
-    missing = [place for place in (path, *path.parents) if not place.exists()]
     try:
-        for place in reversed(missing):
-            place.mkdir(exist_ok=True)  # its program may make it at the same moment
-            owner = (-1 if uid is None else uid, -1 if gid is None else gid)
-            os.chown(place, *owner, follow_symlinks=False)
+        make_directory(path, owner)
+    except NotADirectoryError:
+        return  # who uses it says so
     except OSError as error:
         raise LaunchError(f"The config_dir {path} cannot be made: {error.strerror}.") from error
 
@@ -279,6 +280,11 @@ def _executable(name: str, env: Mapping[str, str], cwd: Path, process_name: str)
     if found is None:
         raise LaunchError(f"The command of '{process_name}' was not found on PATH: {name}.")
     return str(Path(found).absolute())
+
+
+def owner_of(service: ServiceBlock, around: Surroundings) -> Owner:
+    """Whom the service runs as. Raises `LaunchError`."""
+    return Owner(*_user(service, around))
 
 
 def _user(service: ServiceBlock, around: Surroundings) -> tuple[int | None, int | None]:

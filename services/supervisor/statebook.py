@@ -1,5 +1,6 @@
 """The state of one service: one place where it changes, is journalled and is announced."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -14,6 +15,9 @@ from services.supervisor.spawn import configured_ports
 from shared.config.services import ServiceBlock
 from shared.models.service import ServiceState
 from shared.states import ServiceStatus
+from shared.texts import encodable
+
+_log = logging.getLogger(__name__)
 
 Changed = Callable[[ServiceState, ServiceState], None]
 """Told of every change: the state before, the state after."""
@@ -64,6 +68,9 @@ class StateBook:
             ready_at = merged.get("ready_at", before.ready_at)
             restart = replace(restart, readiness_state=state, ready_at=ready_at)
         merged["restart"] = restart
+        for name, value in merged.items():
+            if isinstance(value, str):  # a reason may name a file, whose name is any bytes
+                merged[name] = encodable(value)
         self.state = change(before, status, **merged)
         self.record()
         self._outbox.state(self.state)
@@ -83,6 +90,13 @@ class StateBook:
         restart = replace(self.state.restart, **counters)
         if restart != self.state.restart:
             self.note(restart=restart)
+
+    def say_log_problem(self, problem: str) -> None:
+        """Why the log file of the service is not read or written, "" while it is."""
+        if problem != self.state.log_problem:
+            if problem:
+                _log.warning("%s: %s", self.state.process_name, problem)
+            self.note(log_problem=problem)
 
     def record(self, spawning: str = "") -> None:
         """Journal the state; `spawning` is the token of a process that is about to be started."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.config.masking import masked_value
+from shared.texts import encodable
 from shared.version import VERSION
 
 _CGROUP: Final = Path("/sys/fs/cgroup")
@@ -32,11 +33,11 @@ def describe(
         "cgroup": _limits(),
         "cpus": len(os.sched_getaffinity(0)),
         "time_zone": "/".join(time.tzname),
-        "home": str(home),
-        "config_path": str(config_path),
+        "home": encodable(str(home)),
+        "config_path": encodable(str(config_path)),
         "disks": [_disk(path) for path in dict.fromkeys(directories)],
         "environment": {
-            name: masked_value(name, value)
+            encodable(name): masked_value(name, encodable(value))
             for name, value in sorted(environ.items())
             if name.startswith(_OWN_PREFIXES)
         },
@@ -47,8 +48,8 @@ def _disk(path: Path) -> dict[str, Any]:
     try:
         usage = shutil.disk_usage(path)
     except OSError as error:
-        return {"path": str(path), "problem": error.strerror or str(error)}
-    return {"path": str(path), "total": usage.total, "free": usage.free}
+        return {"path": encodable(str(path)), "problem": error.strerror or "unknown"}
+    return {"path": encodable(str(path)), "total": usage.total, "free": usage.free}
 
 
 def _container() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.supervisor.account_book import Book, new_secret
+from services.supervisor.account_changes import MAX_TIME
 from shared.config.document import load_document, save_document
 from shared.errors import ConfigError
 from shared.models.account import Account, ApiToken, Role
@@ -16,6 +17,8 @@ from shared.models.account import Account, ApiToken, Role
 _log = logging.getLogger(__name__)
 
 MIN_SECRET_BYTES: Final = 32
+MAX_EPOCH: Final = 1 << 62
+"""It is milliseconds since 1970, or more."""
 _USER_KEYS: Final = frozenset({"username", "password", "disabled"})
 _KEYS: Final = frozenset({"enabled", "users", "jwt_secret", "setup_skipped", "mode", "epoch"})
 _OWN_KEYS: Final = frozenset({"accounts", "api_tokens", "applied_commands"})
@@ -27,7 +30,10 @@ def load_users(path: Path) -> Book:
     Raises:
         ConfigError: it cannot be read, or is not what it should be. One sentence, no secrets.
     """
-    tree = load_document(path)
+    return _parsed(load_document(path), path)
+
+
+def _parsed(tree: dict[str, Any], path: Path) -> Book:
     try:
         return parse_users(tree)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -38,15 +44,17 @@ def save_users(path: Path, book: Book) -> None:
     """Replace `path` atomically and durably; nobody else may read it (0600).
 
     Raises:
-        ConfigError: it cannot be written; the old one is intact.
+        ConfigError: it cannot be written, or not be read back; the old one is intact.
     """
+    tree = render_users(book)
+    _parsed(tree, path)
     try:
         if path.exists():
             path.resolve().chmod(0o600)  # the original creates it readable for all
     except OSError as error:
         why = f"its access rights cannot be set: {error.strerror}"
         raise ConfigError(why, file=str(path)) from error
-    save_document(path, render_users(book))
+    save_document(path, tree)
 
 
 def parse_users(tree: dict[str, Any]) -> Book:
@@ -135,7 +143,7 @@ def _account(entry: Any, number: int, notes: dict[str, Any]) -> Account:
         password=_text(entry.get("password"), f"{where}.password"),
         disabled=_flag(entry.get("disabled", False), f"{where}.disabled"),
         role=Role(note.get("role", Role.ADMIN)),
-        created_at=float(note.get("created_at", 0)),
+        created_at=_time(note.get("created_at", 0), f"the created_at of '{name}'"),
         tokens_epoch=_whole(note.get("tokens_epoch", 0), "tokens_epoch"),
     )
 
@@ -162,7 +170,14 @@ def _flag(value: Any, where: str) -> bool:
     return value
 
 
+def _time(value: Any, where: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MAX_TIME:
+        raise TypeError(f"{where} must be seconds since 1970")
+    return float(value)
+
+
 def _whole(value: Any, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{where} must be a whole number")
+    """Epochs: they rise, and have to fit into 64 bits after that too."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_EPOCH:
+        raise TypeError(f"{where} must be a whole number of at most {MAX_EPOCH}")
     return value

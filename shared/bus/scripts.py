@@ -172,8 +172,9 @@ return {'rotated'}
 
 # One attempt to log in, counted before the password is looked at: attempts that run side by side
 # cannot all slip under the limit.
-# KEYS: windows (sorted sets), then as many marks. ARGV: n, member, window in seconds, then n
-# limits. A window whose mark exists (a correct login from there) refuses nobody.
+# KEYS: windows (sorted sets), then as many marks. ARGV: n, member ("": nothing is counted), window
+# in seconds, then n limits. A window whose mark exists (a correct login from there) refuses no
+# attempt.
 # Returns: 0, or the seconds after which an attempt may be made.
 RATE_ATTEMPT: Final = """
 local n, member, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
@@ -189,6 +190,7 @@ for i = 1, n do
   end
 end
 if wait > 0 then return math.max(1, math.ceil(wait)) end
+if member == '' then return 0 end
 for i = 1, n do
   redis.call('ZADD', KEYS[i], string.format('%.6f', now), member)
   redis.call('EXPIRE', KEYS[i], math.ceil(window) + 1)

@@ -18,7 +18,8 @@ from shared.config.cycles import components, cycle_text, levels
 from shared.config.dependency_facts import FACTS, Fact, shutdown_tier
 from shared.config.links import Link, wait_links
 from shared.config.names import nearest
-from shared.config.services import Block, ServiceBlock, walk_services
+from shared.config.pages import Config
+from shared.config.services import ServiceBlock, walk_services
 
 DEPENDS_ON: Final = "depends_on"
 USER_SIGNAL: Final = "depends_on"
@@ -157,7 +158,7 @@ class Dependencies:
         return found
 
 
-def dependencies(root: Block) -> Dependencies:
+def dependencies(root: Config) -> Dependencies:
     """The graph of a valid configuration tree, enabled services and others."""
     services = walk_services(root)
     by_name = {service.process_name: service for service in reversed(services)}

@@ -19,22 +19,30 @@ MAX_BYTES: Final = 10 * 1024 * 1024
 _INT64: Final = 1 << 63
 
 
+class TooLargeError(ConfigError):
+    """More bytes than the reader takes."""
+
+
 class _DuplicateKeyError(ValueError):
     def __init__(self, key: str) -> None:
         super().__init__(f"the key '{key[:200]}' stands twice in one object")
         self.key = key
 
 
-def load_document(path: Path) -> dict[str, Any]:
+def load_document(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """The object in `path`, key order kept. A byte order mark is tolerated.
 
     Raises:
-        ConfigError: not readable, larger than 10 MiB, not strict JSON (line and column are
-            named), a key twice in one object, a number that JSON or 64 bits cannot hold, or
-            something else than an object.
+        TooLargeError: it is larger than `max_bytes`.
+        ConfigError: not readable, not strict JSON (line and column are named), a key twice in one
+            object, a number that JSON or 64 bits cannot hold, or something else than an object.
     """
-    file = str(path)
-    text = _decode(_read(path), file)
+    return _parse(_read(path, max_bytes), str(path))
+
+
+def _parse(data: bytes, file: str) -> dict[str, Any]:
+    """Raises `ConfigError` for everything that `load_document` refuses, but the size."""
+    text = _decode(data, file)
     try:
         tree = parse_strict(text)
     except json.JSONDecodeError as error:
@@ -57,7 +65,7 @@ def with_line(error: ConfigError, path: Path) -> ConfigError:
     if error.file != str(path) or not error.keys:
         return error
     try:
-        line = line_of(_decode(_read(path), error.file), error.keys)
+        line = line_of(_decode(_read(path, MAX_BYTES), error.file), error.keys)
     except ConfigError:  # replaced in this moment
         return error
     return ConfigError(error.message, file=error.file, line=line, keys=error.keys)
@@ -82,23 +90,49 @@ def parse_strict(text: str) -> Any:
     return tree
 
 
+def render_document(
+    tree: dict[str, Any], *, file: str = "", indent: int = 4, max_bytes: int = MAX_BYTES
+) -> bytes:
+    """The bytes that `save_document` writes: `load_document` reads them back, or they are refused.
+
+    Raises:
+        TooLargeError: they would be more than `max_bytes`.
+        ConfigError: the tree is not JSON, or of a kind that `load_document` refuses.
+    """
+    try:
+        text = json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+        data = text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"cannot be written as JSON: {error}", file=file) from error
+    if len(data) > max_bytes:
+        why = f"would be {len(data) / (1 << 20):.1f} MiB, and {_limit(max_bytes)} is the limit"
+        raise TooLargeError(why, file=file)
+    _parse(data, file)
+    return data
+
+
 def save_document(
-    path: Path, tree: dict[str, Any], *, private: bool = False, indent: int = 4
+    path: Path,
+    tree: dict[str, Any],
+    *,
+    private: bool = False,
+    indent: int = 4,
+    max_bytes: int = MAX_BYTES,
 ) -> None:
+    """Replace `path` by what `load_document` reads back. Raises as the two functions it is of."""
+    data = render_document(tree, file=str(path), indent=indent, max_bytes=max_bytes)
+    replace_document(path, data, private=private)
+
+
+def replace_document(path: Path, data: bytes, *, private: bool = False) -> None:
     """Replace `path` atomically, keeping its mode and owner (0600 for a new file).
 
     A symbolic link stays and its target is replaced. `private`: nobody else may read it (0600).
 
     Raises:
-        ConfigError: the tree is no JSON, or the file cannot be written; the old one is intact.
+        ConfigError: the file cannot be written; the old one is intact.
     """
     file = str(path)
-    try:
-        data = (
-            json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
-        ).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"cannot be written as JSON: {error}", file=file) from error
     try:
         _replace(path.resolve(), data, private=private)
     except OSError as error:
@@ -109,15 +143,19 @@ def save_document(
         raise ConfigError(why, file=file) from error
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, max_bytes: int) -> bytes:
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(max_bytes + 1)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
-    if len(data) > MAX_BYTES:
-        raise ConfigError("is larger than 10 MiB", file=str(path))
+    if len(data) > max_bytes:
+        raise TooLargeError(f"is larger than {_limit(max_bytes)}", file=str(path))
     return data
+
+
+def _limit(max_bytes: int) -> str:
+    return f"{max_bytes >> 20} MiB"
 
 
 def _decode(data: bytes, file: str) -> str:

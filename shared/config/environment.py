@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.config.overrides import OWN_NAMES
-from shared.redaction import is_secret_key
+from shared.config.pages import Config
+from shared.secret_names import is_secret_name
 
 SECRETS_DIR: Final = Path("/run/secrets")
 MAX_FILE_BYTES: Final = 64 << 10
@@ -27,7 +28,7 @@ class Variable:
 
 
 def read_variables(
-    tree: Mapping[str, Any],
+    tree: Config,
     environ: Mapping[str, str],
     env_files: Iterable[Path] = (),
     secrets_dir: Path = SECRETS_DIR,
@@ -43,7 +44,7 @@ def read_variables(
     found = {name: value for name, value in found.items() if value.text.strip()}
     secrets = _secret_files(secrets_dir)
     for key, name in _names(tree):
-        if is_secret_key(key) and not environ.get(name, "").strip():
+        if is_secret_name(key) and not environ.get(name, "").strip():
             named = environ.get(f"{name}_FILE", "").strip()
             content = _read(Path(named)) if named else None
             if content is not None:

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from shared.redaction import is_secret_key
+from shared.secret_names import is_secret_name
 
 Schema = dict[str, Any]
 
@@ -325,6 +325,6 @@ def field_schema(key: str) -> Schema:
     """The schema of one field. Fields that are not listed are text."""
     schema = dict(FORM.get(key) or _text(title_of(key)))
     schema.setdefault("title", title_of(key))
-    if is_secret_key(key) and "string" in schema.get("type", ()):
+    if is_secret_name(key) and "string" in schema.get("type", ()):
         schema |= {"format": "password", "writeOnly": False}
     return schema

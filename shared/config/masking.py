@@ -4,10 +4,13 @@ Whoever reads a masked block and posts it back must lose nothing: a value that l
 shown means "unchanged". A mask that stands for nothing is refused, never written.
 """
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from shared.config.trees import MISSING, Path, same
-from shared.redaction import PLACEHOLDER, is_secret_key, redact_text
+from shared.redaction import PLACEHOLDER, redact_text
+from shared.secret_names import Kind, is_secret_value, kind_of, secret_flag
 
 MASK: Final = "***"
 _REDACTED: Final = PLACEHOLDER.decode()
@@ -27,23 +30,73 @@ class MaskError(ValueError):
 
 
 def masked(tree: Any) -> Any:
-    """A copy in which every value under a secret's name is `***`. Empty ones stay as they are."""
+    """A copy in which every secret is `***`: values under a secret's name, what follows
+    `--rc-pass` in a list, and secrets inside texts. Empty values stay as they are."""
     if isinstance(tree, dict):
         return {key: masked_value(str(key), value) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [masked(item) for item in tree]
+        return _masked_items(tree)
     return _without_secrets(tree) if isinstance(tree, str) else tree
 
 
 def masked_value(key: str, value: Any) -> Any:
     """`value` as it is shown under the name `key`."""
-    if not is_secret_key(key) or value is None or isinstance(value, bool):
+    return _masked_as(kind_of(key), value)
+
+
+def masked_below(path: Iterable[str], value: Any) -> Any:
+    """`value` as it is shown at the end of a path; below a secret's name everything is one."""
+    for key in reversed(list(path)):
+        value = masked_value(key, value)
+    return value
+
+
+def without_env(tree: Any) -> Any:
+    """A copy in which every value of an `env` is `***`, whatever its name: an environment is how
+    programs are given secrets, so only administrators see what it holds."""
+    if isinstance(tree, dict):
+        return {
+            key: _hidden(value) if str(key).lower() == "env" else without_env(value)
+            for key, value in tree.items()
+        }
+    return [without_env(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def _hidden(value: Any) -> Any:
+    """Every value hidden; the names stay, also those of `NAME=value`."""
+    if isinstance(value, dict):
+        return {key: _hidden(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_hidden(inner) for inner in value]
+    if isinstance(value, str) and "=" in value:
+        return f"{value.partition('=')[0]}={MASK}"
+    return value if value is None or value == "" else MASK
+
+
+def _masked_as(kind: Kind, value: Any) -> Any:
+    if kind is Kind.NONE or value is None or isinstance(value, bool):
         return masked(value)
     if isinstance(value, dict):
-        return {name: masked_value(key, inner) for name, inner in value.items()}
+        if kind is Kind.WEAK:  # a group of settings: their own names decide
+            return masked(value)
+        return {name: _masked_as(kind, inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [masked_value(key, inner) for inner in value]
-    return MASK if value != "" else value
+        return [_masked_as(kind, inner) for inner in value]
+    if isinstance(value, str):
+        # Under the name of one secret everything that is written is one, "none" as well.
+        secret = value != "" if kind is Kind.ONE else is_secret_value(kind, value)
+        return MASK if secret else masked(value)
+    return MASK if kind is Kind.ONE else value
+
+
+def _masked_items(items: list[Any]) -> list[Any]:
+    shown = []
+    expected = Kind.NONE  # what the item before, a flag, announces
+    for item in items:
+        follows = isinstance(item, str) and not item.startswith("-")
+        shown.append(_masked_as(expected, item) if follows else masked(item))
+        expected = secret_flag(item) if isinstance(item, str) else Kind.NONE
+    return shown
 
 
 def unmasked(posted: Any, current: Any, key: str = "", path: Path = ()) -> Any:
@@ -58,9 +111,9 @@ def unmasked(posted: Any, current: Any, key: str = "", path: Path = ()) -> Any:
     """
     if current is not MISSING and same(posted, masked_value(key, current)):
         return current
-    secret = is_secret_key(key)
     if isinstance(posted, dict):
         known = current if isinstance(current, dict) else {}
+        secret = kind_of(key) > Kind.WEAK
         return {
             name: unmasked(
                 value, known.get(name, MISSING), key if secret else str(name), (*path, str(name))
@@ -75,42 +128,49 @@ def unmasked(posted: Any, current: Any, key: str = "", path: Path = ()) -> Any:
 
 
 def _items(posted: list[Any], current: list[Any], key: str, path: Path) -> list[Any]:
-    shown = [masked_value(key, item) for item in current]
+    shown = masked_value(key, current)
     found = []
     for at, item in enumerate(posted):
-        there = _counterpart(item, at, current, shown, equal_length=len(posted) == len(current))
-        found.append(unmasked(item, there, key, (*path, str(at))))
+        place = _seen_as(posted, at, current, shown)
+        if place is None:
+            there = _counterpart(posted, at, current, shown)
+            found.append(unmasked(item, there, key, (*path, str(at))))
+        else:
+            found.append(current[place])
     return found
 
 
-def _counterpart(
-    item: Any, at: int, current: list[Any], shown: list[Any], *, equal_length: bool
-) -> Any:
-    """The item of the present list that a posted one was made from, or `MISSING`."""
-    looks = [place for place, value in enumerate(shown) if same(value, item)]
-    if looks:
-        return current[at if at in looks else looks[0]]
+def _seen_as(posted: list[Any], at: int, current: list[Any], shown: list[Any]) -> int | None:
+    """Where the item stands that looks just like the posted one; None if several may be meant."""
+    looks = [place for place, value in enumerate(shown) if same(value, posted[at])]
+    if len(posted) == len(current) and at in looks:
+        return at
+    if at and len(looks) > 1:  # by what stands before it: the flag that it belongs to
+        before = posted[at - 1]
+        looks = [n for n in looks if n and same(shown[n - 1], before)] or looks
+    if looks and all(same(current[n], current[looks[0]]) for n in looks):
+        return looks[0]
+    return None
+
+
+def _counterpart(posted: list[Any], at: int, current: list[Any], shown: list[Any]) -> Any:
+    """The item of the present list that a changed one was made from, or `MISSING`."""
+    item = posted[at]
     if isinstance(item, dict):
         for name in _IDENTITIES:
             if isinstance(item.get(name), str) and item[name]:
                 for value, seen in zip(current, shown, strict=True):
                     if isinstance(seen, dict) and seen.get(name) == item[name]:
                         return value
-    return current[at] if equal_length else MISSING
+    return current[at] if len(posted) == len(current) else MISSING
 
 
-def holds_secrets(tree: Any, key: str = "") -> bool:
+def holds_secrets(tree: Any) -> bool:
     """Whether `masked` would hide something."""
-    if isinstance(tree, dict):
-        secret = is_secret_key(key)
-        return any(
-            holds_secrets(value, key if secret else str(name)) for name, value in tree.items()
-        )
-    if isinstance(tree, list):
-        return any(holds_secrets(item, key) for item in tree)
-    return not same(tree, masked_value(key, tree))
+    return not same(tree, masked(tree))
 
 
+@lru_cache(maxsize=4096)  # a configuration is shown again and again, and seldom changes
 def _without_secrets(text: str) -> str:
     """Text as it may stand in a log: no password in a URL, no `--token=...` in a command."""
     return redact_text(text).replace(_REDACTED, MASK)

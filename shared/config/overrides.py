@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.config.document import parse_strict
+from shared.config.pages import Config
 
 OWN_NAMES: Final = frozenset(
     {
@@ -16,6 +17,8 @@ OWN_NAMES: Final = frozenset(
         "DUMB_JWT_SECRET",
         "DUMB_JWT_SECRET_FILE",
         "DUMB_REDIS_PREFIX",
+        "DUMB_SETUP_CODE",
+        "DUMB_SETUP_CODE_FILE",
         "DUMB_TOKEN",
         "REDIS_URL",
     }
@@ -25,7 +28,7 @@ OWN_NAMES: Final = frozenset(
 _API_KEYS: Final = {"DUMB_API_SERVICE_HOST": "host", "DUMB_API_SERVICE_PORT": "port"}
 
 
-def apply_overrides(tree: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+def apply_overrides(tree: Config, environ: Mapping[str, str]) -> Config:
     """The effective configuration: `tree` with values from `environ`. Neither is changed.
 
     A variable is named like the key's path, joined by `_`, in upper case:
@@ -45,14 +48,14 @@ class Overridden:
 
 
 def override(
-    tree: Mapping[str, Any], environ: Mapping[str, str], *, blank: frozenset[str] = frozenset()
-) -> tuple[dict[str, Any], list[Overridden]]:
+    tree: Config, environ: Mapping[str, str], *, blank: frozenset[str] = frozenset()
+) -> tuple[Config, list[Overridden]]:
     """`apply_overrides`, and which keys have a variable of a usable form.
 
     Args:
         blank: names that count although they are blank (files of secrets).
     """
-    effective: dict[str, Any] = copy.deepcopy(dict(tree))
+    effective = copy.deepcopy(tree)
     values = {
         name: text
         for name, text in environ.items()

@@ -6,10 +6,11 @@ that a schema cannot say.
 
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from typing import Any, Final
+from typing import Final
 
 from shared.config.catalogue import MULTIPLE, SINGLETONS, known_fields
 from shared.config.form import Schema, field_schema, title_of
+from shared.config.pages import Config
 from shared.config.services import iter_blocks
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -95,7 +96,7 @@ def block_schema(path: tuple[str, ...], config_key: str) -> Schema:
     return {"$schema": DRAFT, **service_schema(base)}
 
 
-def unknown_keys(tree: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def unknown_keys(tree: Config) -> Iterator[tuple[str, ...]]:
     """Keys that nothing here knows: kept, but perhaps misspelled. Free objects are not searched."""
     known_roots = config_schema()["properties"]
     blocks = dict(iter_blocks(tree))

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from shared.config.pages import Config
+
 Block = dict[str, Any]
 
 
@@ -23,21 +25,25 @@ class ServiceBlock:
     enabled: bool
 
 
-def iter_blocks(tree: Block, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Block]]:
+def iter_blocks(tree: Config) -> Iterator[tuple[tuple[str, ...], Block]]:
     """Every object with a `process_name`, in file order, depth-first.
 
     Such an object is not descended into: `plex.dbrepair` is a helper, not a service. Lists are
     not searched: `dumb.auto_restart.services` refers to services.
     """
+    yield from _blocks(tree, ())
+
+
+def _blocks(tree: Block, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Block]]:
     for key, value in tree.items():
         if isinstance(value, dict):
             if "process_name" in value:
                 yield (*path, key), value
             else:
-                yield from iter_blocks(value, (*path, key))
+                yield from _blocks(value, (*path, key))
 
 
-def walk_services(tree: Block) -> list[ServiceBlock]:
+def walk_services(tree: Config) -> list[ServiceBlock]:
     """All services of a valid tree. Blocks without a usable name are left out."""
     return [
         _service(path, block)

@@ -3,18 +3,19 @@
 from collections.abc import Iterable
 
 from shared.config.catalogue import GLOBALS
-from shared.config.services import Block, iter_blocks
+from shared.config.pages import Config, config_of
+from shared.config.services import iter_blocks
 from shared.config.trees import MISSING, with_value
 from shared.errors import ConfigError
 
 
-def without_bad_services(tree: Block, problems: Iterable[ConfigError]) -> Block | None:
+def without_bad_services(tree: Config, problems: Iterable[ConfigError]) -> Config | None:
     """The tree without the services at fault; None when more than single services is wrong."""
     blocks = [path for path, _ in iter_blocks(tree)]
     for error in problems:
         if not error.keys or error.keys[0] in GLOBALS:
             return None
-        tree = with_value(tree, _place(error.keys, blocks), MISSING)
+        tree = config_of(with_value(tree, _place(error.keys, blocks), MISSING))
     return tree
 
 

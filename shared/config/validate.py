@@ -6,6 +6,7 @@ from typing import Any, Final
 from shared.config.conform import misfits
 from shared.config.fields import FIELD_CHECKS, MAX_ID, integer, port
 from shared.config.health import health_problems
+from shared.config.pages import Config
 from shared.config.schedule import schedule_problems
 from shared.config.schema import config_schema, service_schema
 from shared.config.services import Block, iter_blocks
@@ -18,7 +19,7 @@ MAX_NAME: Final = 200
 Problem = tuple[tuple[str, ...], str]
 
 
-def validate(tree: Block, file: str = "") -> None:
+def validate(tree: Config, file: str = "") -> None:
     """Raise the first of `problems`.
 
     Raises:
@@ -28,14 +29,14 @@ def validate(tree: Block, file: str = "") -> None:
         raise error
 
 
-def problems(tree: Block, file: str = "") -> list[ConfigError]:
+def problems(tree: Config, file: str = "") -> list[ConfigError]:
     """Everything that makes `tree` unusable, in file order per kind; empty when it is fine."""
     too_deep = _too_deep(tree)
     found = [too_deep] if too_deep else list(_problems(tree))
     return [ConfigError(why, file=file, keys=path) for path, why in found]
 
 
-def _problems(tree: Block) -> Iterator[Problem]:
+def _problems(tree: Config) -> Iterator[Problem]:
     found = list(_rules(tree))
     yield from found
     named = {path for path, _ in found}
@@ -44,7 +45,7 @@ def _problems(tree: Block) -> Iterator[Problem]:
             yield path, why
 
 
-def _misfits(tree: Block) -> Iterator[Problem]:
+def _misfits(tree: Config) -> Iterator[Problem]:
     """What does not fit the schema; blocks of services that are not in it follow."""
     whole = config_schema()
     yield from misfits(tree, whole)
@@ -53,7 +54,7 @@ def _misfits(tree: Block) -> Iterator[Problem]:
             yield from misfits(block, service_schema(path[0]), path)
 
 
-def _rules(tree: Block) -> Iterator[Problem]:
+def _rules(tree: Config) -> Iterator[Problem]:
     """What a schema cannot say, or not in such words."""
     for key in ("puid", "pgid"):
         why = integer(tree.get(key), 0, MAX_ID)

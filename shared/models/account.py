@@ -1,5 +1,6 @@
 """Accounts, their settings and API tokens, as they stand in `dumb:auth:*` (docs/protocol.md)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -106,8 +107,8 @@ class ApiToken:
             hash=_text(tree["hash"]),
             role=Role(tree["role"]),
             owner=_text(tree["owner"]),
-            created_at=float(tree["created_at"]),
-            expires_at=None if expires is None else float(expires),
+            created_at=_time(tree["created_at"]),
+            expires_at=None if expires is None else _time(expires),
         )
 
     def expired(self, now: float) -> bool:
@@ -169,6 +170,14 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("text was expected")
     return value
+
+
+def _time(value: Any) -> float:
+    """What JSON has a number for: `nan` and `inf` are none, though `float` takes them as text."""
+    seconds = float(value)
+    if not math.isfinite(seconds):
+        raise ValueError("a time was expected")
+    return seconds
 
 
 def _flag(value: Any) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from shared.texts import encodable
+
 LENGTH: Final = 10_000
 """About how many entries are kept."""
 
@@ -22,7 +24,7 @@ class AuditEntry:
 
     def to_hash(self) -> dict[Any, Any]:
         """The fields of the entry, as `XADD` takes them."""
-        fields = {name: str(value) for name, value in asdict(self).items()}
+        fields = {name: encodable(str(value)) for name, value in asdict(self).items()}
         if not self.command:
             del fields["command"]
         return fields

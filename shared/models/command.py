@@ -11,6 +11,9 @@ import orjson
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 """What a command id may look like; a test holds it against docs/protocol.md."""
 
+SLOT_PATTERN: Final = re.compile(r"cron:[^:]*:[0-9]+")
+"""Ids of the supervisor's own commands for the slots of schedules: no entry may have one."""
+
 DEFAULT_EXPIRY_S: Final = 300.0
 """A command read later than this after its own entry time is not run."""
 

@@ -31,5 +31,7 @@ class Refusal(StrEnum):
     """`if_match` names no present state."""
     CONFLICT = "conflict"
     """It contradicts what is so: the service runs, the file on disk is broken."""
+    TOO_LARGE = "too_large"
+    """The file would be larger than a supervisor reads, or page memory than it may be."""
     UNAVAILABLE = "unavailable"
     """It could not be written; everything is as it was."""

@@ -62,6 +62,8 @@ class ServiceState:
     """The next slot of its schedule."""
     schedule_note: str = ""
     """Which slots were skipped last, and why."""
+    log_problem: str = ""
+    """Why its log file is not read or written."""
     enabled: bool = False
     config_key: str = ""
     instance: str = ""

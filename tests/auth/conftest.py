@@ -71,7 +71,11 @@ class Replica:
         return Pair.of(answer)
 
     async def socket(self, path: str, **options: Any) -> ClientConnection:
-        return await connect(f"ws://127.0.0.1:{self.port}{path}", **options)
+        return await self.socket_at(f"ws://127.0.0.1:{self.port}{path}", **options)
+
+    async def socket_at(self, url: str, **options: Any) -> ClientConnection:
+        """Under a name of the test's: the connection goes to this replica."""
+        return await connect(url, host="127.0.0.1", port=self.port, **options)
 
 
 @dataclass

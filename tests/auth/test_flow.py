@@ -125,18 +125,29 @@ async def test_authentication_off_while_users_exist(stack: Stack) -> None:
     body = {"username": "mallory", "password": PASSWORD}
     for call in (
         one.post("/auth/users", body),
-        one.post("/auth/enable"),
         one.put("/auth/users/alice", {"disabled": True}),
         one.delete("/auth/users/alice"),
         one.put("/auth/users/alice/password", {"password": "new password"}),
         one.post("/auth/tokens", {"name": "t"}),
     ):
         assert (await call).status_code == 401
-    assert (await one.http.post("/auth/enable", auth=("alice", "wrong one"))).status_code == 401
-    assert (await one.http.post("/auth/enable", auth=("alice", PASSWORD))).status_code == 200
-    assert (await two.get("/process/processes")).status_code == 401
-    assert (await two.post("/auth/disable", token=alice)).status_code == 200
-    assert (await two.post("/auth/enable", token=alice)).status_code == 200
+    change = {"disabled": True}
+    wrong = await one.http.put("/auth/users/bobby", json=change, auth=("alice", "wrong one"))
+    assert wrong.status_code == 401
+    shown = await one.http.put("/auth/users/bobby", json=change, auth=("alice", PASSWORD))
+    assert shown.status_code == 400  # there is no bobby
+    # Switching it on takes rights away, from everybody alike: anybody may (contract auth.md 7).
+    for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": f"Bearer {alice}"}):
+        assert (await one.http.post("/auth/enable", headers=headers)).status_code == 200
+        assert (await two.get("/process/processes")).status_code == 401
+        assert (await two.post("/auth/enable")).status_code == 401
+        assert (await two.post("/auth/disable", token=alice)).status_code == 200
+    entries = [e for e in await _actors(one) if "switched authentication on" in e["outcome"]]
+    assert [e["actor"] for e in entries][-3:] == [
+        "anonymous@127.0.0.1",
+        "anonymous@127.0.0.1",
+        "alice@127.0.0.1",
+    ]
 
 
 async def test_of_fifty_setups_one_succeeds(stack: Stack) -> None:
@@ -210,15 +221,16 @@ async def test_long_passwords_are_read_to_their_end(stack: Stack) -> None:
     await stack.two.login("alice", password)
 
 
-async def test_broken_json_comes_before_and_a_schema_after_the_question_who_it_is(
-    stack: Stack,
-) -> None:
-    await stack.setup()
+async def test_who_it_is_comes_before_what_is_in_the_body(stack: Stack) -> None:
+    alice = (await stack.setup()).access
     headers = {"content-type": "application/json"}
     path = "/process/start-service"
-    broken = await stack.one.http.post(path, content=b"{", headers=headers)
-    assert broken.status_code == 422
-    assert (await stack.one.post(path, {})).status_code == 401
+    for content in (b"{", b"{}"):
+        refused = await stack.one.http.post(path, content=content, headers=headers)
+        assert refused.status_code == 401
+        asked = {**headers, "Authorization": f"Bearer {alice}"}
+        answer = await stack.one.http.post(path, content=content, headers=asked)
+        assert answer.status_code == 422
 
 
 async def _actors(replica: Replica) -> list[dict[str, str]]:

@@ -105,15 +105,6 @@ async def test_kept_through_a_refresh_and_a_role_that_suffices(stack: Stack) -> 
     await socket.close()
 
 
-async def test_an_unknown_origin_is_refused_with_authentication_off(stack: Stack) -> None:
-    for path in PATHS:
-        socket = await stack.one.socket(path, origin="http://evil.example")
-        assert (await _closed(socket))[0] == 1008
-    evil = {"Origin": "http://evil.example"}
-    answer = await stack.one.http.post("/auth/skip-setup", headers=evil)
-    assert answer.status_code == 403
-
-
 async def test_no_token_in_the_programs_output(
     stack: Stack, redis_url: str, tmp_path: Path
 ) -> None:

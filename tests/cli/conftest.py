@@ -151,12 +151,12 @@ class Rig:
         for service in services.values():
             self.supervisor.wait_status(service["process_name"], "stopped")
 
-    def start_api(self) -> None:
-        """Start the API and wait until it is ready."""
+    def start_api(self, **more: str) -> None:
+        """Start the API, with `more` in its environment, and wait until it is ready."""
         self._api = subprocess.Popen(
             [sys.executable, "-m", "services.api"],
             cwd=PROJECT,
-            env=self.environ(),
+            env=self.environ(**more),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

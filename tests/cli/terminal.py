@@ -9,7 +9,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,23 +18,18 @@ from tests.cli.conftest import DUMB, Rig
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
-class OnTerminal:
-    """Runs until it ends, or the context does."""
+class Screen:
+    """Any command there. Runs until it ends, or the context does."""
 
     def __init__(
-        self,
-        rig: Rig,
-        *arguments: str,
-        columns: int = 80,
-        lines: int = 24,
-        env: Mapping[str, str] | None = None,
+        self, command: Sequence[str], env: Mapping[str, str], columns: int = 80, lines: int = 24
     ) -> None:
         self.output = ""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self._process = subprocess.Popen(
-            [str(DUMB), *arguments],
-            env=rig.environ(**(env or {})),
+            command,
+            env=env,
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -93,3 +88,19 @@ class OnTerminal:
             return False
         self.output += data.decode("utf-8", "replace")
         return bool(data)
+
+
+class OnTerminal(Screen):
+    """`dumb` in an installation."""
+
+    def __init__(
+        self,
+        rig: Rig,
+        *arguments: str,
+        columns: int = 80,
+        lines: int = 24,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(
+            [str(DUMB), *arguments], rig.environ(**(env or {})), columns=columns, lines=lines
+        )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,10 @@ def test_edit_keeps_secrets_that_are_masked(rig: Rig, tmp_path: Path) -> None:
 
 
 def test_a_conflict_keeps_the_text(rig: Rig, tmp_path: Path) -> None:
-    url = f"{rig.base}/config"
-    body = json.dumps({"updates": {"web": {"env": {"FAST": "1"}}}})
-    faster = f"curl -fsS -H 'content-type: application/json' -d '{body}' {url} >/dev/null"
-    env = editor(tmp_path, faster, LOG_COUNT.format(21))
+    faster = tmp_path / "faster.py"
+    body = {"updates": {"web": {"env": {"FAST": "1"}}}}
+    faster.write_text(f"import httpx\nhttpx.post({f'{rig.base}/config'!r}, json={body!r})\n")
+    env = editor(tmp_path, f"'{sys.executable}' '{faster}'", LOG_COUNT.format(21))
     refused = rig.refused("config", "edit", env=env)
     assert "It was changed in the meantime" in refused
     kept = kept_in(refused)

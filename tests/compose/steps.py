@@ -67,6 +67,9 @@ def nothing_is_open_to_the_network(stack: Stack) -> str:
 
 def first_account_and_another_replica(stack: Stack) -> str:
     body = {"username": "alice", "password": PASSWORD}
+    for stranger in ({"Host": "dumb.example.org"}, {"Origin": "http://evil.example:3005"}):
+        answer = stack.http.post("/auth/setup", json=body, headers=stranger)
+        expect(answer.status_code == 403, f"{stranger} got {answer.status_code}")
     stack.post("/auth/setup", body)
     with stack.replica(0) as one:
         token = ok(one.post("/auth/login", json=body))["access_token"]
@@ -75,7 +78,7 @@ def first_account_and_another_replica(stack: Stack) -> str:
         names = ok(two.get("/auth/users"))["users"]
         expect(names[0]["username"] == "alice", f"users at replica 2: {names}")
         expect(ok(three.get("/process/processes"))["processes"], "no services at replica 3")
-    return "set up through the proxy, logged in at 1, read at 2 and 3"
+    return "strangers refused, set up through the proxy, logged in at 1, read at 2 and 3"
 
 
 def sees(socket: ClientConnection, name: str, *, running: bool) -> bool:

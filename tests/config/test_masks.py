@@ -7,9 +7,16 @@ from typing import Any
 
 import pytest
 
-from shared.config.masking import MASK, MaskError, holds_secrets, masked, unmasked
+from shared.config.masking import (
+    MASK,
+    MaskError,
+    holds_secrets,
+    masked,
+    unmasked,
+    without_env,
+)
 from shared.config.services import walk_services
-from shared.redaction import is_secret_key
+from shared.secret_names import is_secret_name
 from tests.config.conftest import Desk
 
 ORIGINAL = (
@@ -17,6 +24,7 @@ ORIGINAL = (
 )
 SAMPLE = Path(__file__).resolve().parents[2] / "dumb_config.json"
 ARGUMENT = "--token=abcdef123456"
+FLAG = ("--rc-pass", "abcdef123456", "--api-key", "abcdef1234567")
 
 
 def full_of_secrets(tree: Any, key: str = "") -> Any:
@@ -24,10 +32,10 @@ def full_of_secrets(tree: Any, key: str = "") -> Any:
     if isinstance(tree, dict):
         return {name: full_of_secrets(value, name) for name, value in tree.items()}
     if key == "command":
-        return [*tree, ARGUMENT] if isinstance(tree, list) else f"{tree} {ARGUMENT}"
+        return [*tree, ARGUMENT, *FLAG] if isinstance(tree, list) else f"{tree} {ARGUMENT}"
     if isinstance(tree, list):
         return [full_of_secrets(item, key) for item in tree]
-    return f"s3cret {key}" if is_secret_key(key) and isinstance(tree, str) else tree
+    return f"s3cret {key}" if is_secret_name(key) and isinstance(tree, str) else tree
 
 
 def _default() -> Any:
@@ -62,12 +70,69 @@ def test_items_of_a_list_are_found_again() -> None:
     assert unmasked([MASK, "new"], ["old"], "api_key") == ["old", "new"]
 
 
+COMMAND = ["rclone", "--rc-pass", "one", "--token", "two", "--no-auth", "rcd", "--auth", "basic"]
+SHOWN = ["rclone", "--rc-pass", MASK, "--token", MASK, "--no-auth", "rcd", "--auth", "basic"]
+
+
+def test_the_item_after_a_flag() -> None:
+    assert masked({"command": COMMAND}) == {"command": SHOWN}
+    assert masked(["--rc-pass", "--x", "--token", "", "-p", "y"]) == [
+        "--rc-pass", "--x", "--token", "", "-p", "y"
+    ]  # fmt: skip
+    assert (
+        masked("rclone rcd --rc-pass one --rc-addr :1") == "rclone rcd --rc-pass *** --rc-addr :1"
+    )
+    assert unmasked(SHOWN, COMMAND, "command") == COMMAND
+    # By its flag each mask is known again, wherever it has gone.
+    longer = ["nice", *SHOWN[:3], "--new", *SHOWN[3:]]
+    assert unmasked(longer, COMMAND) == ["nice", *COMMAND[:3], "--new", *COMMAND[3:]]
+    turned = ["rclone", "--token", MASK, "--rc-pass", MASK]
+    assert unmasked(turned, COMMAND) == ["rclone", "--token", "two", "--rc-pass", "one"]
+
+
+def test_a_value_that_is_plainly_none_stays() -> None:
+    tree = {
+        "auth": "basic", "session_timeout": 30, "sessions": 5, "tokens": 512, "pass": True,
+        "cookie_domain": "nas", "auth_method": "forms", "author": "bob",
+        "cookies": "/c/cookies.txt",
+        "auth_block": {"auth": {"enabled": True, "method": "basic", "users": ["bob"]}},
+        "pwd": None, "claim": "",
+    }  # fmt: skip
+    assert masked(tree) == tree
+    secret = {
+        "pass": "x", "pwd": "x", "auth": "bob:x", "credentials": "x", "cookie": "a=b",
+        "session": "x1",        "claim": "claim-1", "apikey_sonarr": "x", "password": 12345,
+        "basic_auth": {"password": "x"},
+        "tokens": ["a", {"b": "c"}],
+    }  # fmt: skip
+    assert masked(secret) == {
+        **dict.fromkeys(secret, MASK),
+        "basic_auth": {"password": MASK},
+        "tokens": [MASK, {"b": MASK}],
+    }
+    assert unmasked(masked(secret), secret) == secret
+
+
+def test_environments_for_those_who_are_no_administrators() -> None:
+    tree = {
+        "env": {"PLAIN": "shown", "N": 5, "EMPTY": "", "NONE": None, "ON": True},
+        "a": [{"env": ["PLAIN=shown", "word"]}, {"Env": "X=1"}],
+        "env_copy": {"source": "/a"},
+    }
+    assert without_env(tree) == {
+        "env": {"PLAIN": MASK, "N": MASK, "EMPTY": "", "NONE": None, "ON": MASK},
+        "a": [{"env": ["PLAIN=***", MASK]}, {"Env": "X=***"}],
+        "env_copy": {"source": "/a"},
+    }
+
+
 @pytest.mark.parametrize(
     ("posted", "there"),
     [
         ({"token": MASK}, {}),
         ({"a": {"token": MASK}}, {"a": 1}),
         (["--token=*** --more"], ["--token=abcdef"]),
+        ([MASK], ["--token", "one", "--token", "two"]),
         ([{"id": "c", "token": MASK}, 1], [{"id": "a", "token": "1"}]),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from services.api.checks import check_disks, check_redis, check_supervisor
+from shared.config.pages import config_of
 from shared.config.schema import config_schema, unknown_keys
 from shared.config.validate import problems
 from shared.version import VERSION
@@ -26,7 +27,7 @@ def test_the_defaults_fit_the_schema(path: Path) -> None:
 
 def test_unknown_keys_are_found() -> None:
     tree = {"plex": {"process_name": "P", "prot": 1}, "dumb": {"logs": 1}, "junk": 1}
-    assert set(unknown_keys(tree)) == {("plex", "prot"), ("dumb", "logs"), ("junk",)}
+    assert set(unknown_keys(config_of(tree))) == {("plex", "prot"), ("dumb", "logs"), ("junk",)}
 
 
 def test_every_field_has_a_title_and_words() -> None:

@@ -150,7 +150,7 @@ async def test_a_key_stands_for_one_change(desk: Desk) -> None:
     assert again.headers["etag"] == first.headers["etag"]
     assert (await desk.block())["port"] == 3001
     other = await desk.update("Web", {"port": 3002}, headers=key)
-    assert other.status_code == 422
+    assert other.status_code == 409
     assert "another key" in other.json()["detail"]
     assert (await desk.block())["port"] == 3001
 

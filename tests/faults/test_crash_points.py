@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from services.supervisor.files.place import Place
 from services.supervisor.journal import Journal
 from services.supervisor.logstore import Limits, LogStore
 from services.supervisor.records import Intent, Outcome
@@ -76,7 +77,7 @@ def test_a_log_has_every_line_once_wherever_its_writer_is_killed(
         root = tmp_path / str(number)
         root.mkdir()
         log, position = root / "a.log", root / "a.pos"
-        first = LogStore(log, position, LIMITS)
+        first = LogStore(Place(log), position, LIMITS)
         generation = first.generation
         with _killed_at(number, how, monkeypatch) as died:
             _write_lines(first)
@@ -84,7 +85,7 @@ def test_a_log_has_every_line_once_wherever_its_writer_is_killed(
             first.close()
             break
         points += 1
-        second = LogStore(log, position, LIMITS)
+        second = LogStore(Place(log), position, LIMITS)
         _write_lines(second)
         files = sorted(root.glob("a.log.*"), key=lambda path: -int(path.suffix[1:]))
         found = b"".join(path.read_bytes() for path in [*files, log])

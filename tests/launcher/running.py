@@ -11,7 +11,7 @@ from pathlib import Path
 
 from services.launcher.programs import Program
 from shared.exits import Exit
-from tests.support.redis_server import free_port
+from tests.support.redis_server import free_port, only_on_path
 from tests.support.wait import wait_until_sync
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,12 +28,14 @@ class Running:
         self.sample = directory / "sample.json"
         self.sample.write_text('{"dumb": {}}')
         self.api_port = free_port()
+        first = only_on_path(directory / "bin")  # the server that this test run is about
         self.environ = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("DUMB_", "REDIS_"))},
             "DUMB_HOME": str(self.home),
             "DUMB_API_SERVICE_PORT": str(self.api_port),
             "STAND_IN_SAMPLE": str(self.sample),
             "PYTHONPATH": str(ROOT),
+            "PATH": os.pathsep.join([first, os.environ["PATH"]]),
         }
         self._names: set[str] = set()
         self.launchers: list[subprocess.Popen[bytes]] = []

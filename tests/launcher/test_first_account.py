@@ -41,14 +41,32 @@ def _api(body: bytes) -> Iterator[int]:
 def test_only_while_it_is_news(has_users: bool, setup_skipped: bool, shown: bool) -> None:
     status = {"has_users": has_users, "setup_skipped": setup_skipped}
     with _api(json.dumps(status).encode()) as port:
-        base = f"http://127.0.0.1:{port}"
-        text = hint(base)
-    assert (f"./dumb --url {base} users add admin" in text) == shown
+        text = hint("127.0.0.1", port, "http://base")
+    assert ("./dumb --url http://base users add admin" in text) == shown
     assert bool(text) == shown
+
+
+def test_the_setup_code_is_mentioned() -> None:
+    status = {"has_users": False, "setup_skipped": False, "setup_code_required": True}
+    with _api(json.dumps(status).encode()) as port:
+        assert "DUMB_SETUP_CODE" in hint("127.0.0.1", port, "http://base")
+
+
+@pytest.mark.parametrize(
+    ("base", "shown"),
+    [
+        ("http://192.168.1.10:8010", "./dumb --url http://192.168.1.10:8010 users add admin"),
+        ("http://[::1]:8000", "./dumb --url http://[::1]:8000 users add admin"),
+        ("http://203.0.113.5:8000", "./dumb users add admin"),  # it answers to `localhost` alone
+    ],
+)
+def test_an_address_that_works(base: str, shown: str) -> None:
+    with _api(b'{"has_users": false, "setup_skipped": false}') as port:
+        assert shown in hint("127.0.0.1", port, base)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff"])
 def test_an_odd_answer_is_no_reason_to_fail(body: bytes) -> None:
     with _api(body) as port:
-        assert hint(f"http://127.0.0.1:{port}") == ""
-    assert hint(f"http://127.0.0.1:{free_port()}") == ""
+        assert hint("127.0.0.1", port, "x") == ""
+    assert hint("127.0.0.1", free_port(), "x") == ""

@@ -1,6 +1,7 @@
 """The parts of the launcher that need no launcher."""
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,18 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from services.launcher import redis_binary
 from services.launcher.api_port import PortError, is_live, refuse_taken
 from services.launcher.backoff import next_delay
 from services.launcher.handover import take_over
 from services.launcher.home import HomeLock, make_home
 from services.launcher.private_redis import prepare
 from services.launcher.programs import own_redis
-from services.launcher.redis_binary import find_redis_server, parse_version
+from services.launcher.redis_binary import NoRedisError, Server, parse_version, redis_servers
 from services.launcher.redis_ping import Ping, RedisRefusedError, ping
 from shared.errors import DumbError
 from shared.lock import holder
+from shared.redis_tools import in_wheel, without_wheel
 from shared.redis_url import RedisAddress
-from tests.support.redis_server import PrivateRedis, free_port
+from tests.support.redis_server import PrivateRedis, free_port, only_on_path
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,54 @@ def test_an_old_redis_on_path_is_passed_over(
     new.write_text("#!/bin/sh\necho 'Valkey server v=7.2.5 sha=00000000:0'\n")
     new.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_redis_server() == str(new)
+    assert redis_servers()[0] == Server(str(new), (7, 2))
+
+
+def test_the_path_comes_before_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = in_wheel()
+    if wheel is None:
+        pytest.skip("there is no wheel for this machine, or it is not installed")
+    monkeypatch.setenv("PATH", only_on_path(tmp_path, wheel))
+    assert [server.path for server in redis_servers()] == [str(tmp_path / "redis-server"), wheel]
+    monkeypatch.setenv("PATH", "")
+    assert [server.path for server in redis_servers()] == [wheel]
+
+
+@pytest.mark.parametrize(
+    ("machine", "bits", "libc", "why"),
+    [
+        ("x86_64", 64, (2, 28), ""),
+        ("aarch64", 64, (2, 41), ""),
+        ("armv7l", 32, (2, 36), "a 32-bit system (armv7l)"),
+        ("aarch64", 32, (2, 36), "a 32-bit system (aarch64)"),  # a 32-bit Raspberry Pi OS
+        ("x86_64", 64, None, "a system without glibc (musl)"),
+        ("x86_64", 64, (2, 17), "glibc 2.17"),
+        ("riscv64", 64, (2, 39), "the processor riscv64"),
+    ],
+)
+def test_machines_with_a_wheel(
+    machine: str, bits: int, libc: tuple[int, int] | None, why: str
+) -> None:
+    assert without_wheel(machine, bits, libc) == why
+
+
+@pytest.mark.parametrize(
+    ("libc", "why", "package"),
+    [
+        ((2, 36), "a 32-bit system (armv7l)", "redis-server (`apt install redis-server`)"),
+        (None, "a system without glibc (musl)", "valkey (`apk add valkey`)"),
+        ((2, 36), "", "run `make run`"),
+    ],
+)
+def test_without_a_redis_the_sentence_names_a_package(
+    monkeypatch: pytest.MonkeyPatch, libc: tuple[int, int] | None, why: str, package: str
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    for name, answer in (("in_wheel", None), ("glibc", libc), ("without_wheel_here", why)):
+        monkeypatch.setattr(redis_binary, name, lambda answer=answer: answer)
+    with pytest.raises(NoRedisError, match=f"^No Redis was found: .*{re.escape(package)}") as told:
+        redis_servers()
+    assert why in str(told.value)
 
 
 def test_the_port_stays_while_it_is_free(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from services.metrics.options import Options, parse_options
 from services.metrics.pace import Demand, sample_interval
 from services.metrics.watched import watched_services
+from shared.config.pages import config_of
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_what_is_watched_of_a_service() -> None:
             "env": {"PORT": "81", "CACHE": "/cache", "TEMPLATE": "/x/{port}", "N": 5},
         },
     }
-    web = watched_services(tree)["Web"]
+    web = watched_services(config_of(tree))["Web"]
     assert web.paths == ("/web", "/etc/web", "/cache", "/data", "/mnt", "/mnt/a")
     assert web.ports == (80, 81)
 

@@ -33,10 +33,15 @@ def proxy_config(port: int, replicas: list[int]) -> str:
 
 
 class Cluster:
-    """A supervisor, replicas and the proxy. Each replica keeps its port when it is restarted."""
+    """A supervisor, replicas and the proxy. Each replica keeps its port when it is restarted.
 
-    def __init__(self, home: Path, redis_url: str, proxy: str | None, count: int = COUNT) -> None:
-        environ = {"REDIS_URL": redis_url, "DUMB_API_DRAIN_S": f"{DRAIN_S}"}
+    `more` goes into the environment of every program.
+    """
+
+    def __init__(
+        self, home: Path, redis_url: str, proxy: str | None, count: int = COUNT, **more: str
+    ) -> None:
+        environ = {"REDIS_URL": redis_url, "DUMB_API_DRAIN_S": f"{DRAIN_S}", **more}
         self.running = Running(home, environ, {"writer": writer()})
         self.supervisor = self.running.start("supervisor")
         self.apis = self.running.start_apis(count)

@@ -77,7 +77,7 @@ def test_one_key_is_one_command_wherever_it_is_sent(agreed: Agreed) -> None:
         assert receipt["status"] == "succeeded"
         assert generation(http) == before + 1
     other = clients[1].post("/process/stop-service", json=body, headers=headers)
-    assert other.status_code == 422
+    assert other.status_code == 409
 
 
 def generation(http: httpx.Client) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.supervisor.spawn import LaunchSpec, Surroundings, build_spec
+from shared.config.pages import config_of
 from shared.config.services import ServiceBlock
 
 
@@ -19,7 +20,7 @@ def around(home: Path, environ: dict[str, str] | None = None, **top: Any) -> Sur
         project=Path("/project"),
         python=sys.executable,
         environ={"PATH": os.defpath, **(environ or {})},
-        top=top,
+        top=config_of(top),
     )
 
 

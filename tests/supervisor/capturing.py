@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from services.supervisor.capture import Capture
+from services.supervisor.files.place import Place
 from services.supervisor.logstore import Limits, LogStore
 from shared.logformat import LineFormatter
 
@@ -34,8 +35,7 @@ class LogBench:
         return capture
 
     def _open(self) -> LogStore:
-        paths = self._home / "web.log", self._home / "web.pos"
-        return LogStore(*paths, Limits(1 << 30, 1))
+        return LogStore(Place(self._home / "web.log"), self._home / "web.pos", Limits(1 << 30, 1))
 
     def killed(self) -> None:
         """The supervisor is dead: its descriptors close, nothing else happens."""

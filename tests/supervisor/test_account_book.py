@@ -1,5 +1,6 @@
 """Changes of accounts: every guard, without a file or a Redis."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,12 +78,29 @@ def test_only_an_active_administrator_changes_accounts(book: Book, by: Any) -> N
         ("set-user", {"username": "alice", "disabled": True}),
         ("delete-user", {"username": "alice"}),
         ("set-password", {"username": "alice", "password_hash": ARGON}),
-        ("enable", {}),
         ("disable", {}),
         ("create-token", {"token": TOKEN}),
     ]
     for op, args in calls:
         assert _refused(book, op, by=by, **args) is Refusal.NOT_ALLOWED, op
+
+
+@pytest.mark.parametrize("by", [None, "vera", "nobody", 7])
+def test_anyone_switches_authentication_on(book: Book, by: Any) -> None:
+    assert _do(book, "enable", by=by).enabled  # already
+    off = _do(book, "disable", by="alice")
+    assert not off.enabled
+    assert _do(off, "enable", by=by).enabled
+
+
+def test_never_so_that_no_administrator_could_log_in(book: Book) -> None:
+    """By hand a users.json can be put into such a state."""
+    off = _do(book, "disable", by="alice")
+    off.accounts["alice"] = replace(off.accounts["alice"], disabled=True)
+    assert _refused(off, "enable") is Refusal.NO_USERS
+    off = _do(book, "disable", by="alice")
+    off.mode = "oidc"
+    assert _refused(off, "enable") is Refusal.NO_USERS
 
 
 def test_a_disabled_administrator_is_nobody(book: Book) -> None:

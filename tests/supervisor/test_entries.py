@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from services.supervisor.entries import MAX_VALUE_BYTES, Malformed, parse_entry
+from services.supervisor.fleet.schedule import command_id_of
 from shared.models.command import TRIGGER_ACTIONS, Action, Command
 
 ENTRY = "1790000000123-4"
@@ -124,3 +125,15 @@ def test_an_exhausted_id_space_is_no_error() -> None:
     parsed = parse_entry("dumb:commands", highest, GOOD, trigger=False)
     assert isinstance(parsed, Command)
     assert parsed.expires_at > 1e15
+
+
+@pytest.mark.parametrize("name", ["Web", "Nightly Job", "ü:/…", "x" * 200])
+def test_the_ids_of_schedules_cannot_be_taken(name: str) -> None:
+    """A slot whose id had an outcome already would not run, and nothing would say so."""
+    taken = command_id_of(name, 1790000000.0)
+    for trigger in (True, False):
+        found = refusal(GOOD | {b"id": taken.encode()}, trigger=trigger)
+        assert found.command_id == ENTRY
+        assert "what schedules use" in found.reason
+    for free in (b"cron:nightly", b"cron:nightly:2026-01-01", b"xcron:Web:1", b"cron:Web:1:x"):
+        assert command(GOOD | {b"id": free}).id == free.decode()

@@ -57,3 +57,26 @@ async def test_streams_are_trimmed_to_what_is_open(
             await redis.xadd(keys.commands, {"a": "b"}, id=f"{now + 1}-{number}")
         await inbox.trim(redis)
         assert int(await redis.xlen(keys.commands)) <= 400
+
+
+async def test_what_has_a_final_receipt_is_not_taken_again_and_its_arguments_go(
+    redis_url: str,
+) -> None:
+    """A successor reads what its predecessor answered and could not acknowledge any more."""
+    keys = Keys("dumb:")
+    idle = Idle()
+    inbox = Inbox(keys, idle)
+    redis = Redis.from_url(redis_url, protocol=2)
+    async with redis:
+        await inbox.prepare(redis)
+        for command_id in ("done", "open"):
+            args: dict[Any, Any] = {"id": command_id, "args": '{"password_hash": "x"}'}
+            await redis.xadd(keys.commands, args)
+        await redis.xreadgroup(GROUP, GROUP, {keys.commands: ">"})
+        await redis.hset(keys.command("done"), mapping={"status": "succeeded"})
+        await inbox._pending(redis, redis)
+        left: Any = await redis.xrange(keys.commands)
+        assert [fields[b"id"] for _, fields in left] == [b"open"]
+        assert idle.seen == [f"c{left[0][0].decode()}"]
+        pending: Any = await redis.xpending(keys.commands, GROUP)
+        assert pending["pending"] == 1

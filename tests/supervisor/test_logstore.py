@@ -6,13 +6,14 @@ from pathlib import Path
 import orjson
 import pytest
 
+from services.supervisor.files.place import Place
 from services.supervisor.logstore import POSITION_BYTES, Limits, LogStore
 from tests.supervisor.conftest import FullDisk
 
 LINE = b"0123456789abcde\n"  # 16 bytes
 
 
-class Place:
+class Kept:
     """A log's files, opened as often as a test likes."""
 
     def __init__(self, directory: Path) -> None:
@@ -21,7 +22,7 @@ class Place:
         self.stores: list[LogStore] = []
 
     def open(self, max_bytes: int = 1 << 20, count: int = 2) -> LogStore:
-        store = LogStore(self.path, self.position, Limits(max_bytes, count))
+        store = LogStore(Place(self.path), self.position, Limits(max_bytes, count))
         self.stores.append(store)
         return store
 
@@ -30,8 +31,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path) -> Kept:
+    return Kept(tmp_path)
 
 
 def everything(store: LogStore) -> bytes:
@@ -44,7 +45,7 @@ def everything(store: LogStore) -> bytes:
     return found
 
 
-def test_append_and_read_back(place: Place) -> None:
+def test_append_and_read_back(place: Kept) -> None:
     store = place.open()
     assert (store.size, store.oldest, store.read(0, 99)) == (0, 0, b"")
     store.append(b"one\n", {"at": 1})
@@ -56,7 +57,7 @@ def test_append_and_read_back(place: Place) -> None:
     assert store.source == {"at": 2}
 
 
-def test_a_successor_goes_on(place: Place) -> None:
+def test_a_successor_goes_on(place: Kept) -> None:
     first = place.open()
     first.append(b"one\n", {"at": 1})
     first.close()
@@ -66,7 +67,7 @@ def test_a_successor_goes_on(place: Place) -> None:
     assert everything(second) == b"one\ntwo\n"
 
 
-def test_rotation_keeps_the_offsets(place: Place) -> None:
+def test_rotation_keeps_the_offsets(place: Kept) -> None:
     store = place.open(max_bytes=64, count=2)
     lines = [b"line %010d\n" % number for number in range(40)]
     for line in lines:
@@ -89,7 +90,7 @@ def test_rotation_keeps_the_offsets(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("count", "files"), [(0, 1), (1, 2), (3, 4)])
-def test_as_many_old_files_as_wanted(place: Place, count: int, files: int) -> None:
+def test_as_many_old_files_as_wanted(place: Kept, count: int, files: int) -> None:
     store = place.open(max_bytes=32, count=count)
     for _ in range(30):
         store.append(LINE, {})
@@ -98,7 +99,7 @@ def test_as_many_old_files_as_wanted(place: Place, count: int, files: int) -> No
     assert everything(store) == LINE * ((store.size - store.oldest) // 16)
 
 
-def test_killed_between_write_and_commit(place: Place) -> None:
+def test_killed_between_write_and_commit(place: Kept) -> None:
     first = place.open()
     first.append(LINE, {"at": 1})
     committed = place.position.read_bytes()
@@ -111,7 +112,7 @@ def test_killed_between_write_and_commit(place: Place) -> None:
     assert place.path.read_bytes() == LINE
 
 
-def test_killed_between_rename_and_commit(place: Place) -> None:
+def test_killed_between_rename_and_commit(place: Kept) -> None:
     first = place.open(max_bytes=64, count=2)
     for number in range(4):
         first.append(LINE, {"at": number})
@@ -130,7 +131,7 @@ class KilledError(Exception):
 
 @pytest.mark.parametrize("calls", range(4))
 def test_killed_at_any_write_around_a_rotation(
-    place: Place, monkeypatch: pytest.MonkeyPatch, calls: int
+    place: Kept, monkeypatch: pytest.MonkeyPatch, calls: int
 ) -> None:
     """Whatever was not committed is written again by the successor: nothing double or lost."""
     first = place.open(max_bytes=64, count=2)
@@ -161,7 +162,7 @@ def test_killed_at_any_write_around_a_rotation(
     assert second.size == 69
 
 
-def test_a_shorter_file_starts_a_new_generation(place: Place) -> None:
+def test_a_shorter_file_starts_a_new_generation(place: Kept) -> None:
     first = place.open()
     first.append(LINE * 4, {"at": 7})
     first.close()
@@ -175,7 +176,7 @@ def test_a_shorter_file_starts_a_new_generation(place: Place) -> None:
     assert place.open().generation == second.generation
 
 
-def test_a_file_that_was_there_before_is_history(place: Place) -> None:
+def test_a_file_that_was_there_before_is_history(place: Kept) -> None:
     place.path.write_bytes(b"from another program\n")
     store = place.open()
     assert (store.size, store.oldest) == (21, 0)
@@ -186,7 +187,7 @@ def test_a_file_that_was_there_before_is_history(place: Place) -> None:
 @pytest.mark.parametrize(
     "damage", [b"", b"\0" * POSITION_BYTES, b"{}", b"[1,2]", b'["g","x",0,{}]', b"\xff"]
 )
-def test_a_damaged_position_is_a_new_generation(place: Place, damage: bytes) -> None:
+def test_a_damaged_position_is_a_new_generation(place: Kept, damage: bytes) -> None:
     first = place.open()
     first.append(LINE, {"at": 1})
     first.close()
@@ -196,7 +197,7 @@ def test_a_damaged_position_is_a_new_generation(place: Place, damage: bytes) -> 
     assert everything(second) == LINE
 
 
-def test_a_new_generation_is_kept(place: Place) -> None:
+def test_a_new_generation_is_kept(place: Kept) -> None:
     store = place.open()
     store.append(LINE, {"at": 1})
     before = store.generation
@@ -209,7 +210,7 @@ def test_a_new_generation_is_kept(place: Place) -> None:
 
 @pytest.mark.parametrize("room", [0, 20])
 def test_a_disk_that_refuses_costs_lines_and_counts_them(
-    place: Place, full_disk: FullDisk, room: int
+    place: Kept, full_disk: FullDisk, room: int
 ) -> None:
     store = place.open()
     store.append(LINE, {"at": 1})
@@ -226,7 +227,7 @@ def test_a_disk_that_refuses_costs_lines_and_counts_them(
     assert place.open().source == {"at": 3}
 
 
-def test_a_position_is_one_block(place: Place) -> None:
+def test_a_position_is_one_block(place: Kept) -> None:
     store = place.open()
     store.append(LINE, {"generation": 1, "out": [0, 5], "err": [0, 0]})
     data = place.position.read_bytes()
@@ -237,6 +238,6 @@ def test_a_position_is_one_block(place: Place) -> None:
 def test_a_place_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        LogStore(tmp_path / "file" / "x.log", tmp_path / "x.pos", Limits(64, 1))
+        LogStore(Place(tmp_path / "file" / "x.log"), tmp_path / "x.pos", Limits(64, 1))
     with pytest.raises(OSError, match="missing"):
-        LogStore(tmp_path / "x.log", tmp_path / "missing" / "x.pos", Limits(64, 1))
+        LogStore(Place(tmp_path / "x.log"), tmp_path / "missing" / "x.pos", Limits(64, 1))

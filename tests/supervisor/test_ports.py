@@ -4,13 +4,14 @@ import socket
 from typing import Any
 
 from services.supervisor.ports import Move, free, moves, updates_of
+from shared.config.pages import config_of
 from shared.config.services import walk_services
 
 FOLLOWS = ["x", "--port", "{port}"]
 
 
 def moved(tree: dict[str, Any], *holding: str, taken: tuple[int, ...] = ()) -> list[Move]:
-    return moves(walk_services(tree), frozenset(holding), lambda port: port not in taken)
+    return moves(walk_services(config_of(tree)), frozenset(holding), lambda port: port not in taken)
 
 
 def block(name: str, port: int, **more: Any) -> dict[str, Any]:

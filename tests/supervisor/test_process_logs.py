@@ -17,7 +17,7 @@ pytestmark = pytest.mark.redis
 
 LINE = re.compile(rb"^[A-Z][a-z]{2} [ \d]\d, \d{4} \d\d:\d\d:\d\d - (\w+) - (.*)$")
 TALK = "echo hello; echo 'ERROR password=hunter2' >&2; touch up; exec sleep 1000"
-FLOOD = "seq 1 20000; touch up; exec sleep 1000"
+FLOOD = "seq 1 15000; touch up; exec sleep 1000"
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +78,11 @@ def test_lines_are_formatted_redacted_and_announced(boss: Boss) -> None:
 
 def test_entry_ids_are_byte_offsets_and_go_on(boss: Boss) -> None:
     boss.run("start", "floods")
-    wait_log(boss, "floods", b": 20000\n")
+    wait_log(boss, "floods", b": 15000\n")
     first: Any = boss.redis.hget("dumb:logmeta:floods", "generation")
     boss.work("floods", "up").unlink()
     boss.run("restart", "floods")
-    wait_until_sync(lambda: boss.log("floods").count(b": 20000\n") == 2, what="the second run")
+    wait_until_sync(lambda: boss.log("floods").count(b": 15000\n") == 2, what="the second run")
     entries: Any = boss.redis.xrange("dumb:log:floods")
     end = int(entries[0][0].split(b"-")[0]) - len(entries[0][1][b"chunk"])
     for entry_id, fields in entries:
@@ -93,7 +93,7 @@ def test_entry_ids_are_byte_offsets_and_go_on(boss: Boss) -> None:
     meta: Any = boss.redis.hgetall("dumb:logmeta:floods")
     assert (int(meta[b"size"]), meta[b"generation"]) == (end, first)
     numbers = [text.split(b": ")[1] for _, text in texts(boss.log("floods"))]
-    assert numbers == [b"%d" % n for n in range(1, 20001)] * 2
+    assert numbers == [b"%d" % n for n in range(1, 15001)] * 2
     assert (boss.home / "log" / "floods.log").read_bytes() == boss.log("floods")
 
 

@@ -16,6 +16,7 @@ from services.supervisor.registry import Registry
 from services.supervisor.unit import Unit
 from shared.bus.keys import Keys
 from shared.config.dependencies import dependencies
+from shared.config.pages import config_of
 from shared.config.services import ServiceBlock, walk_services
 from shared.models.command import Action
 from shared.states import Desired, ServiceStatus
@@ -53,7 +54,7 @@ class Life:
             return Unit(Lifecycle(block, state_of(block, record.get("state")), effects))
 
         registry = Registry(make)
-        registry.configure(walk_services(TREE))
+        registry.configure(walk_services(config_of(TREE)))
         yield journal, registry, Recovery(registry, journal, shelf, effects.outbox)
         shelf.close()
         journal.close()
@@ -62,7 +63,7 @@ class Life:
         """What a supervisor plans, which is killed right after it has said that it is in charge."""
         with self.begun() as (journal, _, recovery):
             recovery.take_over()
-            plan = recovery.plan(dependencies(TREE), clean=clean)
+            plan = recovery.plan(dependencies(config_of(TREE)), clean=clean)
             journal.begin_run("this boot")
             return [(action, unit.name) for action, unit in plan]
 

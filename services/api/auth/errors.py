@@ -36,6 +36,18 @@ class ForbiddenError(DumbError):
     code = "forbidden"
 
 
+class StrangerError(ForbiddenError):
+    """403: no token protects this API yet, and the host or the page that asks is unknown."""
+
+    code = "stranger"
+
+
+class SetupCodeError(ForbiddenError):
+    """403: there is no account yet, and the setup code is missing or wrong."""
+
+    code = "setup_code"
+
+
 class AuthUnknownError(DumbError):
     """503: what would decide is not there, and a guess could be wrong either way."""
 
@@ -53,8 +65,8 @@ class TooManyAttemptsError(DumbError):
 
     code = "too_many_attempts"
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Too many failed logins. Try again in {retry_after} s.")
+    def __init__(self, retry_after: int, what: str = "failed logins") -> None:
+        super().__init__(f"Too many {what}. Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 
@@ -78,10 +90,15 @@ def install_auth_errors(app: FastAPI) -> None:
         ChangeRefusedError,
         BusyError,
     ):
-        app.add_exception_handler(kind, _answer)
+        app.add_exception_handler(kind, _on_error)
 
 
-async def _answer(_request: Request, error: Exception) -> Response:
+async def _on_error(_request: Request, error: Exception) -> Response:
+    return auth_answer(error)
+
+
+def auth_answer(error: Exception) -> Response:
+    """The HTTP answer to one of these errors."""
     status, headers = 503, retry_later()
     if isinstance(error, NotAuthenticatedError):
         status, headers = 401, {"www-authenticate": "Bearer"}
@@ -93,3 +110,8 @@ async def _answer(_request: Request, error: Exception) -> Response:
         status = error.status
         headers = retry_later() if status == 503 else {}
     return Json({"detail": str(error)}, status, headers)
+
+
+def close_reason(error: Exception) -> str:
+    """What a refused or ended socket is told: at most 123 bytes."""
+    return str(error).encode()[:120].decode("utf-8", "ignore")

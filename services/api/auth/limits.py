@@ -52,6 +52,13 @@ class LoginLimits:
 
     async def attempt(self, username: str, address: str) -> Attempt:
         """Count an attempt unless there were too many. Raises what redis-py raises."""
+        return await self._ask(username, address, new_id())
+
+    async def wait(self, username: str, address: str) -> int:
+        """Seconds until an attempt would be allowed; none is counted. Raises as `attempt` does."""
+        return (await self._ask(username, address, "")).retry_after
+
+    async def _ask(self, username: str, address: str, member: str) -> Attempt:
         place, user = _place(address), _digest(username)
         pair = _digest(f"{place} {username}")
         keys, limits = self._keys, self._limits
@@ -63,7 +70,6 @@ class LoginLimits:
         known_pair = keys.rate("known-pair", pair)
         known_place = keys.rate("known-address", _digest(place))
         marks = (keys.rate("never", "-"), known_place, known_pair)
-        member = new_id()
         wait = await self._attempt(
             keys=[*windows, *marks],
             args=[len(windows), member, limits.window_s, limits.pair, limits.address, limits.user],

@@ -9,15 +9,17 @@ from typing import Any, Final
 from redis.exceptions import RedisError
 from starlette.websockets import WebSocket, WebSocketState
 
-from services.api.auth.access import (
-    POLICY_VIOLATION,
-    admit,
+from services.api.auth.access import POLICY_VIOLATION
+from services.api.auth.admission import Admission
+from services.api.auth.doors import PASSED
+from services.api.auth.errors import (
+    AuthUnknownError,
+    ForbiddenError,
+    NotAuthenticatedError,
     close_reason,
-    socket_role,
-    socket_token,
 )
-from services.api.auth.errors import AuthUnknownError, ForbiddenError, NotAuthenticatedError
 from services.api.auth.principal import Principal
+from services.api.auth.roles import door_of
 from services.api.auth.service import Auth
 from services.api.ws_protocol import control
 
@@ -54,15 +56,16 @@ async def while_admitted(websocket: WebSocket, work: Coroutine[Any, Any, None]) 
 async def _until_refused(websocket: WebSocket) -> str:
     """The reason for which this caller's socket has to end."""
     auth: Auth = websocket.app.state.auth
-    token, role = socket_token(websocket), socket_role(websocket)
+    admission: Admission = websocket.app.state.admission
+    door = door_of(*websocket.scope[PASSED])
     # It was admitted a moment ago: what counts is what has changed since.
     changed: asyncio.Event = websocket.state.changed
-    principal: Principal = websocket.state.principal
+    principal: Principal | None = websocket.state.principal
     while True:
         await _wait(changed, _pause(principal))
         changed = auth.news.next
         try:
-            principal = await admit(auth, token, role)
+            principal = await admission.admit(websocket, door, again=True)
         except (NotAuthenticatedError, ForbiddenError) as error:
             return close_reason(error)
         except (AuthUnknownError, RedisError, OSError):
@@ -71,9 +74,9 @@ async def _until_refused(websocket: WebSocket) -> str:
             changed.set()  # look again
 
 
-def _pause(principal: Principal) -> float:
+def _pause(principal: Principal | None) -> float:
     """Seconds until this caller has to be looked at again anyway."""
-    if principal.expires_at is None or not principal.settings.enabled:
+    if principal is None or principal.expires_at is None or not principal.settings.enabled:
         return AT_LEAST_EVERY_S
     return min(AT_LEAST_EVERY_S, max(principal.expires_at - time.time(), 0.0))
 

@@ -73,22 +73,8 @@ class Gate:
         self._highest = settings.epoch
         return Known(settings, secret, look)
 
-    async def identify(self, token: str | None) -> Principal:
-        """Who sent this bearer token.
-
-        Raises:
-            NotAuthenticatedError: authentication is on, and this is not enough.
-            AuthUnknownError, redis.exceptions.RedisError, OSError: as `look`.
-        """
-        known = await self._look_for(token)
-        try:
-            return judge(known, token)
-        except NotAuthenticatedError:
-            if known.settings.enabled:
-                raise
-            return Principal(known.settings, Role.ADMIN)
-
-    async def _look_for(self, token: str | None) -> Known:
+    async def look_for(self, token: str | None) -> Known:
+        """What is known about the sender of this bearer token. Raises as `look` does."""
         if token is None:
             return await self.look()
         if is_api_token(token):

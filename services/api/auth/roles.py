@@ -1,5 +1,6 @@
 """Who may ask for what. Everything that is not named here is for administrators."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from shared.models.account import Role
@@ -22,6 +23,23 @@ EXEMPT: Final = frozenset(
     }
 )
 """Never checked (contract auth.md 4). Method and the path as its route has it."""
+
+OPEN: Final = frozenset(
+    {
+        ("GET", "/auth/status"),
+        ("GET", "/health"),
+        ("GET", "/livez"),
+        ("GET", "/readyz"),
+        ("GET", "/docs"),
+        ("GET", "/scalar"),
+        ("GET", "/openapi.json"),
+        ("GET", "/static/{name:path}"),
+    }
+)
+"""Those of `EXEMPT` that answer without a setup code too: probes and pages, no accounts."""
+
+TELLING: Final = frozenset({("GET", "/health")})
+"""Those of `OPEN` whose answers name what runs here."""
 
 SOCKET: Final = "WEBSOCKET"
 
@@ -90,9 +108,30 @@ NEEDED: Final[dict[tuple[str, str], Role]] = {
 password are for oneself, and the routes see to that."""
 
 
-def needed_role(method: str, path: str) -> Role | None:
-    """The least role for a route, None when nobody is asked who they are."""
-    method = "GET" if method == "HEAD" else method
-    if (method, path) in EXEMPT:
-        return None
-    return NEEDED.get((method, path), Role.ADMIN)
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a route requires of a caller.
+
+    `role`: the least one, None for every caller. `code`: the setup code, while there is one and no
+    account. `quiet`: the answer tells nothing about this machine, and changes nothing.
+    """
+
+    role: Role | None
+    code: bool = True
+    quiet: bool = False
+
+
+PREFLIGHT: Final = Door(None, code=False, quiet=True)
+"""A browser asks whether its page may ask (CORS)."""
+
+NOWHERE: Final = Door(Role.VIEWER)
+"""A path or method without a route: a caller who may read anything gets the 404 or 405."""
+
+
+def door_of(method: str, path: str) -> Door:
+    """Of the route for `method` (`SOCKET` for sockets) with the path as the route has it."""
+    asked = (method, path)
+    if asked in EXEMPT:
+        is_open = asked in OPEN
+        return Door(None, code=not is_open, quiet=is_open and asked not in TELLING)
+    return Door(NEEDED.get(asked, Role.ADMIN))

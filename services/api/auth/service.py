@@ -12,6 +12,7 @@ from services.api.auth.logins import Logins
 from services.api.auth.passwords import Passwords
 from services.api.auth.principal import Gate
 from services.api.auth.sessions import Sessions
+from services.api.auth.setup_code import SetupCode
 from services.api.bridge import Bridge
 from shared.bus.accounts import AccountReader
 from shared.bus.keys import Keys
@@ -19,12 +20,16 @@ from shared.bus.keys import Keys
 
 @dataclass(frozen=True, slots=True)
 class AuthOptions:
-    """What the environment decides. `secret` "": the one that the supervisor publishes."""
+    """What the environment decides.
+
+    `secret` "": the one that the supervisor publishes. `setup_code` "": none is asked for.
+    """
 
     secret: str = ""
     access_s: int = 60 * 60
     refresh_s: int = 30 * 86400
     limits: Limits = field(default_factory=Limits)
+    setup_code: str = field(default="", repr=False)
 
 
 class Changes:
@@ -54,12 +59,8 @@ class Auth:
             redis, keys, access_s=options.access_s, refresh_s=options.refresh_s
         )
         self.changes = AccountChanges(redis, keys, bridge)
-        self.logins = Logins(
-            self.gate,
-            self.passwords,
-            LoginLimits(redis, keys, options.limits),
-            AuditLog(redis, keys),
-            self.changes,
-        )
+        limits, audit = LoginLimits(redis, keys, options.limits), AuditLog(redis, keys)
+        self.logins = Logins(self.gate, self.passwords, limits, audit, self.changes)
+        self.setup_code = SetupCode(options.setup_code, limits, audit)
         self.news = Changes()
         bridge.on_accounts(self.news.announce)

@@ -8,6 +8,8 @@ DEFAULT_S: Final = 6 * 3600.0
 MIN_BUCKET_S: Final = 5
 LARGEST: Final = 1 << 53
 """Of whole numbers: beyond it neither JSON nor Redis has them."""
+LATEST_S: Final = float(1 << 40)
+"""Of times: in milliseconds it is still a number that Redis has. The year 36812."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,16 @@ def window_of(
     max_points: int = 600,
     length_s: float | None = None,
 ) -> Window:
-    """What a request means. No number is refused.
+    """What a request means. No number is refused; each is brought into range before it is used.
 
     Args:
         length_s: the length of the window where it is not `now - since`.
     """
-    given = min(bucket_s, LARGEST) if bucket_s is not None else None
+    given = min(max(bucket_s, 0), LARGEST) if bucket_s is not None else None
     rows, points = (min(max(number, 0), LARGEST) for number in (limit, max_points))
     if since is None and full:
         return Window(0.0, rows, given, points)
-    begin = max(now - DEFAULT_S if since is None else since, 0.0)
+    begin = min(max(now - DEFAULT_S if since is None else since, 0.0), LATEST_S)
     length = now - begin if length_s is None else length_s
     return Window(begin, rows, _bucket(given, length, points), points)
 

@@ -19,7 +19,8 @@ from shared.config.dependency_facts import (
 )
 from shared.config.labels import key_of, label_of
 from shared.config.names import loose
-from shared.config.services import Block, ServiceBlock
+from shared.config.pages import Config
+from shared.config.services import ServiceBlock
 from shared.models.service import ServiceState
 from shared.states import rest_status
 
@@ -32,7 +33,7 @@ Row = dict[str, Any]
 class Question:
     """What is asked: about which service, and how much of what is around it."""
 
-    tree: Block
+    tree: Config
     services: Sequence[ServiceBlock]
     states: Mapping[str, ServiceState]
     target: ServiceBlock

@@ -35,7 +35,7 @@ _FAILURES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 @router.post("/actions", response_model=ActionDone, responses=_FAILURES)
-async def act(
+async def run_action(
     body: ActionRequest, asked: AskedDep, commands: CommandsDep, config: ConfigDep
 ) -> Response:
     """Start, stop or restart several services as one command, in the order of dependencies."""
@@ -59,7 +59,7 @@ async def act(
         504: {"model": Problem},
     },
 )
-async def cancel(command_id: str, asked: AskedDep, commands: CommandsDep) -> Response:
+async def cancel_command(command_id: str, asked: AskedDep, commands: CommandsDep) -> Response:
     """Take a command back. What it has begun to start is stopped; what is done stays done."""
     known = await commands.receipt(command_id)
     if known is None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.api.answers import Json
 from services.api.auth.access import AuthDep, PrincipalDep
-from services.api.auth.authority import administrator, client_address
+from services.api.auth.authority import client_address
 from services.api.auth.bodies import (
     Credentials,
     MeBody,
@@ -22,7 +22,7 @@ from services.api.auth.bodies import (
     password_problem,
 )
 from services.api.auth.errors import AuthUnknownError, NotAuthenticatedError
-from services.api.auth.principal import check_claims, family_of
+from services.api.auth.principal import check_claims, family_of, judge
 from services.api.auth.sessions import TokenPair
 from services.api.auth.tokens import InvalidTokenError, TokenKind, peek, verify
 from services.api.jsonroute import JsonRoute
@@ -44,18 +44,20 @@ _WRONG: Final = "Incorrect username or password."
 
 
 @router.get("/status", response_model=StatusBody, response_model_exclude_unset=True)
-async def status(auth: AuthDep) -> Response:
+async def get_auth_status(auth: AuthDep) -> Response:
     """What a login page needs to know. Always 200: clients take an error for "no accounts"."""
     try:
         settings = (await auth.gate.look()).settings
     except (AuthUnknownError, RedisError, OSError):
         closed = AuthSettings(0, enabled=True, setup_skipped=False, mode="local", users=1)
         return Json({**_status(closed), "degraded": True})
+    if auth.setup_code.is_set and not settings.users:
+        return Json({**_status(settings), "setup_code_required": True})
     return Json(_status(settings))
 
 
 @router.post("/login", response_model=TokenPairBody, responses=_REFUSED)
-async def login(body: Credentials, request: Request, auth: AuthDep) -> Response:
+async def log_in(body: Credentials, request: Request, auth: AuthDep) -> Response:
     """Exchange a name and a password for tokens."""
     settings = (await auth.gate.look()).settings
     if not settings.enabled:
@@ -70,7 +72,7 @@ async def login(body: Credentials, request: Request, auth: AuthDep) -> Response:
 
 
 @router.post("/refresh", response_model=TokenPairBody, responses=_REFUSED)
-async def refresh(body: RefreshRequest, auth: AuthDep) -> Response:
+async def refresh_tokens(body: RefreshRequest, auth: AuthDep) -> Response:
     """Exchange a refresh token for new tokens. It works once; used again it ends the login."""
     try:
         claims = peek(body.refresh_token)
@@ -95,16 +97,16 @@ async def refresh(body: RefreshRequest, auth: AuthDep) -> Response:
 @router.post("/verify", response_model=VerifyBody, responses={503: {"model": Problem}})
 async def verify_token(token: str, auth: AuthDep) -> Response:
     """Whether an access token is good now."""
+    known = await auth.gate.look_for(token)
     try:
-        principal = await auth.gate.identify(token)
+        username = judge(known, token).username if known.settings.enabled else None
     except NotAuthenticatedError:
-        return Json({"valid": False, "username": None})
-    valid = principal.settings.enabled and principal.username is not None
-    return Json({"valid": valid, "username": principal.username if valid else None})
+        username = None
+    return Json({"valid": username is not None, "username": username})
 
 
 @router.post("/setup", response_model=TokenPairBody, responses=_REFUSED)
-async def setup(body: Credentials, request: Request, auth: AuthDep) -> Response:
+async def set_up(body: Credentials, request: Request, auth: AuthDep) -> Response:
     """Create the first user and switch authentication on. Of many at once one succeeds."""
     if (await auth.gate.look()).settings.users:
         raise HTTPException(400, "Setup is complete: users exist already.")
@@ -134,17 +136,17 @@ async def skip_setup(request: Request, auth: AuthDep) -> Response:
 
 
 @router.post("/enable", response_model=Message, responses=_REFUSED)
-async def enable(request: Request, auth: AuthDep, principal: PrincipalDep) -> Response:
-    """Switch authentication on."""
+async def enable_auth(request: Request, auth: AuthDep, principal: PrincipalDep) -> Response:
+    """Switch authentication on. While it is off anybody may (contract auth.md 7)."""
     if principal.settings.users == 0:
         raise HTTPException(400, "Create a user first.")
-    who = await administrator(request, auth)
-    await auth.changes.make(AccountOp.ENABLE, by=who.by, address=client_address(request))
+    by = principal.username
+    await auth.changes.make(AccountOp.ENABLE, by=by, address=client_address(request))
     return Json({"message": "Authentication is on."})
 
 
 @router.post("/disable", response_model=Message, responses=_REFUSED)
-async def disable(request: Request, auth: AuthDep, principal: PrincipalDep) -> Response:
+async def disable_auth(request: Request, auth: AuthDep, principal: PrincipalDep) -> Response:
     """Switch authentication off; users are kept. Nothing happens where it is off already."""
     # The supervisor refuses nobody's wish if it was switched on meanwhile.
     by = principal.username if principal.settings.enabled else None
@@ -153,7 +155,7 @@ async def disable(request: Request, auth: AuthDep, principal: PrincipalDep) -> R
 
 
 @router.post("/logout", response_model=Message, responses=_REFUSED)
-async def logout(auth: AuthDep, principal: PrincipalDep) -> Response:
+async def log_out(auth: AuthDep, principal: PrincipalDep) -> Response:
     """End this login everywhere: its tokens are refused from now on, its sockets closed."""
     if principal.family:
         await auth.sessions.revoke(principal.family, principal.expires_at or 0.0)
@@ -161,7 +163,7 @@ async def logout(auth: AuthDep, principal: PrincipalDep) -> Response:
 
 
 @router.get("/me", response_model=MeBody, responses=_REFUSED)
-async def me(principal: PrincipalDep) -> Response:
+async def get_me(principal: PrincipalDep) -> Response:
     """Who the caller is, and what they may do."""
     return Json(
         {
@@ -175,7 +177,7 @@ async def me(principal: PrincipalDep) -> Response:
 
 
 @router.get("/provider", response_model=ProviderBody, responses=_REFUSED)
-async def provider(principal: PrincipalDep) -> Response:
+async def get_auth_provider(principal: PrincipalDep) -> Response:
     """Where logins are checked: here."""
     return Json({"mode": principal.settings.mode, "oidc": {"client_secret_configured": False}})
 

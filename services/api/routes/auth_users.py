@@ -64,7 +64,7 @@ async def create_user(body: NewUser, request: Request, auth: AuthDep) -> Respons
 @router.put(
     "/{username}", response_model=UserBody, response_model_exclude_unset=True, responses=_REFUSED
 )
-async def set_user(username: str, body: UserChange, request: Request, auth: AuthDep) -> Response:
+async def update_user(username: str, body: UserChange, request: Request, auth: AuthDep) -> Response:
     """Disable or enable an account, or give it another role. Disabling ends its logins."""
     by = await _user(request, auth)
     fields: dict[str, Any] = {"username": username, "disabled": body.disabled}

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/process/commands", tags=["process"])
     response_model=CommandReceipt,
     responses={404: {"model": Problem}, 409: {"model": Problem}, 503: {"model": Problem}},
 )
-async def command_receipt(command_id: str, commands: CommandsDep) -> Response:
+async def get_command(command_id: str, commands: CommandsDep) -> Response:
     """Each step of a command with its time, and its outcome. Kept for 24 hours."""
     receipt = await commands.receipt(command_id)
     if receipt is None:

@@ -9,15 +9,24 @@ from starlette.responses import Response
 from services.api.answers import Json
 from services.api.asked import AskedDep
 from services.api.auth.errors import ForbiddenError
-from services.api.config_bodies import ConfigUpdate, ConfigUpdated, OnboardingDone
+from services.api.config_bodies import ConfigUpdate, ConfigUpdated, Configuration, OnboardingDone
 from services.api.config_changes import Changed, parse_if_match
 from services.api.config_sources import sources_of
 from services.api.configuration import Published, without_mail_secrets
 from services.api.deps import ConfigChangesDep, ConfigDep
-from services.api.masking import MaskDep, masked
+from services.api.masking import ShowDep
 from services.api.schemas import Onboarding, Problem
 from services.api.strictjson import StrictJsonRoute
-from shared.config.trees import deep_merge, etag_of, same
+from shared.config.pages import (
+    Config,
+    Pages,
+    PagesError,
+    PagesTooLargeError,
+    cut,
+    is_only_pages,
+    shown,
+)
+from shared.config.trees import etag_of, same
 from shared.models.account import Role
 from shared.models.config_change import ConfigOp
 
@@ -41,12 +50,12 @@ CHANGE_FAILURES: Final[dict[int | str, dict[str, Any]]] = {
 
 @router.get(
     "",
-    response_model=dict[str, Any],
+    response_model=Configuration,
     responses={404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def read_config(
+async def get_config(
     config: ConfigDep,
-    mask: MaskDep,
+    show: ShowDep,
     process_name: str | None = None,
     sources: Annotated[
         bool, Query(description="Say where values come from that are not in the file")
@@ -58,20 +67,20 @@ async def read_config(
     """
     published = await config.read()
     path: tuple[str, ...] = ()
-    tree, tag = published.effective, published.version
     if process_name:
         service = published.by_name.get(process_name)
         if service is None:
             raise HTTPException(404, "Service not found")
-        tree, path = service.block, service.path
-        tag = etag_of(masked(tree) if mask else tree)
+        path, tree = service.path, show(service.block)
+        tag = etag_of(tree)
     else:
-        tree = without_mail_secrets(tree)
-    shown = masked(tree) if mask else tree
+        whole = without_mail_secrets(published.effective)
+        tree = shown(Config(show(whole)), published.pages)
+        tag = published.version
     headers = {"x-config-version": published.version, "etag": f'"{tag}"'}
     if sources:
-        return Json({"config": shown, **sources_of(published, path)}, headers=headers)
-    return Json(shown, headers=headers)
+        return Json({"config": tree, **sources_of(published, path)}, headers=headers)
+    return Json(tree, headers=headers)
 
 
 @router.post(
@@ -115,9 +124,10 @@ async def update_config(  # noqa: PLR0917 - the framework passes them by name
         answer["persisted"] = body.persist
     else:
         answer = {"status": "global config updated", "keys": list(body.updates)}
-        if _only_ui(body.updates):
+        if is_only_pages(body.updates):
             published = await config.read()
-            if expected is None and _unchanged(published, body.updates):
+            pages = _remembered(published, body.updates)
+            if expected is None and same(pages.value, published.pages.value):
                 return Json(answer | {"restart_required": []}, headers=_tags(published.version))
         else:
             _administrator(request, asked)
@@ -138,14 +148,19 @@ def _administrator(request: Request, asked: AskedDep) -> AskedDep:
     return asked
 
 
-def _only_ui(updates: dict[str, Any]) -> bool:
-    dumb = updates.get("dumb")
-    return len(updates) == 1 and isinstance(dumb, dict) and list(dumb) == ["ui"]
+def _remembered(published: Published, updates: dict[str, Any]) -> Pages:
+    """What pages will remember. Most page loads save what is saved already: the supervisor needs
+    not be asked. It decides by the same rules, for those who do not come this way.
 
-
-def _unchanged(published: Published, updates: dict[str, Any]) -> bool:
-    """Most page loads save what is saved already: nobody needs to be asked."""
-    return same(deep_merge(published.effective, updates), published.effective)
+    Raises:
+        HTTPException: 400 or 413.
+    """
+    try:
+        return published.pages.merged(cut(updates)[1])
+    except PagesTooLargeError as error:
+        raise HTTPException(413, f"{error}.") from None
+    except PagesError as error:
+        raise HTTPException(400, f"{error}.") from None
 
 
 def _headers(made: Changed) -> dict[str, str]:
@@ -161,14 +176,14 @@ def _tags(version: str) -> dict[str, str]:
 
 
 @router.get("/onboarding-status", response_model=Onboarding, responses={503: {"model": Problem}})
-async def onboarding_status(config: ConfigDep) -> Response:
+async def get_onboarding_status(config: ConfigDep) -> Response:
     """Whether the first-run wizard is still due."""
     completed = (await config.read()).dumb.get("onboarding_completed")
     return Json({"needs_onboarding": not completed})
 
 
 @router.post("/onboarding-completed", response_model=OnboardingDone, responses=CHANGE_FAILURES)
-async def onboarding_completed(asked: AskedDep, changes: ConfigChangesDep) -> Response:
+async def complete_onboarding(asked: AskedDep, changes: ConfigChangesDep) -> Response:
     """The first-run wizard is done."""
     await changes.make(ConfigOp.GLOBAL, asked, updates=_onboarding(completed=True))
     return Json({"status": "Onboarding completed"})

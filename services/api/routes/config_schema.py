@@ -1,14 +1,13 @@
 """What the configuration may look like."""
 
 from functools import cache
-from typing import Any
 
 import orjson
 from fastapi import APIRouter, HTTPException
 from starlette.responses import Response
 
 from services.api.answers import Json, RawJson
-from services.api.config_bodies import SchemaRequest
+from services.api.config_bodies import JsonSchema, SchemaRequest
 from services.api.deps import ConfigDep
 from services.api.schemas import Problem
 from services.api.strictjson import StrictJsonRoute
@@ -22,18 +21,18 @@ def _whole() -> bytes:
     return orjson.dumps(config_schema())
 
 
-@router.get("/schema", response_model=dict[str, Any])
-async def schema() -> Response:
+@router.get("/schema", response_model=JsonSchema)
+async def get_config_schema() -> Response:
     """The JSON Schema of the configuration file."""
     return RawJson(_whole())
 
 
 @router.post(
     "/process-config/schema",
-    response_model=dict[str, Any],
+    response_model=JsonSchema,
     responses={404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def process_schema(body: SchemaRequest, config: ConfigDep) -> Response:
+async def get_process_schema(body: SchemaRequest, config: ConfigDep) -> Response:
     """The JSON Schema of one service's block."""
     service = (await config.read()).by_name.get(body.process_name)
     if service is None:

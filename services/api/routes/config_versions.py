@@ -1,6 +1,6 @@
 """The last versions of the configuration: who, when, what, and back."""
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, HTTPException
@@ -15,13 +15,16 @@ from services.api.deps import ConfigChangesDep, ConfigDep, KeysDep, RedisDep
 from services.api.routes.config import CHANGE_FAILURES, IfMatch
 from services.api.schemas import Problem
 from shared.bus.keys import Keys
+from shared.config.masking import masked_below
 from shared.models.config_change import ConfigOp
 
 router = APIRouter(prefix="/config/versions", tags=["config"])
 
+_VALUES: Final = ("before", "after")
+
 
 @router.get("", response_model=ConfigVersions, responses={503: {"model": Problem}})
-async def list_versions(redis: RedisDep, keys: KeysDep, config: ConfigDep) -> Response:
+async def list_config_versions(redis: RedisDep, keys: KeysDep, config: ConfigDep) -> Response:
     """The last 20 versions, the newest first."""
     published = await config.read()
     raw: Any = await redis.hgetall(keys.config_versions)
@@ -39,14 +42,14 @@ async def list_versions(redis: RedisDep, keys: KeysDep, config: ConfigDep) -> Re
     response_model=ConfigDiff,
     responses={404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def diff(version: int, redis: RedisDep, keys: KeysDep) -> Response:
+async def get_config_diff(version: int, redis: RedisDep, keys: KeysDep) -> Response:
     """What this version changed in the one before it."""
     entry = await _read(redis, keys, version)
-    return Json({"version": version, "changes": entry.get("changes", [])})
+    return Json({"version": version, "changes": [_masked(c) for c in entry.get("changes", [])]})
 
 
 @router.post("/{version}/restore", response_model=Restored, responses=CHANGE_FAILURES)
-async def restore(
+async def restore_config_version(
     version: int, asked: AskedDep, changes: ConfigChangesDep, if_match: IfMatch = None
 ) -> Response:
     """Make the file what it was then, as a new version. `dumb.ui` stays, memory is dropped."""
@@ -70,6 +73,15 @@ async def _read(redis: Redis, keys: Keys, version: int) -> dict[str, Any]:
     if entry is None:
         raise HTTPException(404, f"Version {version} is not kept.")
     return entry
+
+
+def _masked(change: dict[str, Any]) -> dict[str, Any]:
+    """Once more: what an earlier version of the supervisor wrote down, it masked by fewer names."""
+    path = [str(key) for key in change.get("path", [])]
+    return {
+        name: masked_below(path, value) if name in _VALUES else value
+        for name, value in change.items()
+    }
 
 
 def _parsed(value: bytes) -> dict[str, Any] | None:

@@ -21,7 +21,12 @@ router = APIRouter(prefix="/process", tags=["process"], route_class=JsonRoute)
 WAIT_S: Final = 600.0
 """A stack takes as long as its services take; after this the command goes on by itself."""
 
-_REFUSED: Final = {Refusal.INVALID: 400, Refusal.CONFLICT: 409, Refusal.UNAVAILABLE: 500}
+_REFUSED: Final = {
+    Refusal.INVALID: 400,
+    Refusal.CONFLICT: 409,
+    Refusal.TOO_LARGE: 413,
+    Refusal.UNAVAILABLE: 500,
+}
 
 _FAILURES: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": Queued, "description": "Taken in; `Location` leads to its receipt"},

@@ -49,9 +49,9 @@ async def swagger(request: Request) -> Response:
 @router.get("/scalar")
 async def scalar(request: Request, config: ConfigDep) -> Response:
     """Scalar. The configured frontends may embed it."""
-    allowed = (await config.origins()).allowed
+    pages = await config.origins()
     scripts = ("pages/before-scalar.js", "vendor/scalar/standalone.js", "pages/scalar.js")
-    return _page(request, scalar_policy(allowed, request.headers.get("host", "")), scripts=scripts)
+    return _page(request, scalar_policy(pages, request.headers.get("host", "")), scripts=scripts)
 
 
 def _page(

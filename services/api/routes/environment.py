@@ -25,6 +25,7 @@ from services.api.checks import (
 )
 from services.api.configuration import ConfigAwayError, ConfigReader
 from services.api.deps import BridgeDep, ConfigDep, KeysDep, RedisDep
+from services.api.environment_schemas import Environment
 from services.api.schemas import Problem
 from shared.bus.keys import Keys
 from shared.config.masking import masked_value
@@ -37,8 +38,8 @@ router = APIRouter(tags=["health"])
 BRIDGE_NAME: Final = "dumb-api-bridge"
 
 
-@router.get("/environment", response_model=dict[str, Any], responses={503: {"model": Problem}})
-async def environment(
+@router.get("/environment", response_model=Environment, responses={503: {"model": Problem}})
+async def get_environment(
     redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: ConfigDep
 ) -> Response:
     """Versions, machines, limits, disks, services; and the checks of `dumb doctor`."""

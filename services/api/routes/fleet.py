@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from fastapi import APIRouter, HTTPException, Query
 from redis.asyncio import Redis
@@ -11,7 +11,8 @@ from starlette.responses import Response
 from services.api.answers import Json
 from services.api.deps import BridgeDep, ConfigDep, KeysDep, RedisDep
 from services.api.graph.answer import SCOPES, Question, find_target, graph_answer
-from services.api.masking import MaskDep
+from services.api.graph.schemas import DependencyGraph
+from services.api.masking import ShowDep
 from services.api.readiness import readiness
 from services.api.routes.process_list import process_entry
 from services.api.schemas import Problem, StartupStatus
@@ -26,7 +27,7 @@ _UPDATES = ("supports_manual_update", "update_status", "install_info")
 
 
 @router.get("/startup-status", response_model=StartupStatus, responses={503: {"model": Problem}})
-async def startup_status(redis: RedisDep, keys: KeysDep, bridge: BridgeDep) -> Response:
+async def get_startup_status(redis: RedisDep, keys: KeysDep, bridge: BridgeDep) -> Response:
     """How the boot goes: its phase, and every service that is expected to be ready."""
     startup = await _startup(redis, keys)
     states = bridge.states
@@ -36,13 +37,13 @@ async def startup_status(redis: RedisDep, keys: KeysDep, bridge: BridgeDep) -> R
 
 @router.get(
     "/dependency-graph",
-    response_model=dict[str, Any],
+    response_model=DependencyGraph,
     responses={400: {"model": Problem}, 404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def dependency_graph(
+async def get_dependency_graph(
     config: ConfigDep,
     bridge: BridgeDep,
-    mask: MaskDep,
+    show: ShowDep,
     process_name: str,
     scope: Annotated[str, Query(description="runtime, or all: also who can do without")] = SCOPES[
         0
@@ -58,7 +59,7 @@ async def dependency_graph(
     target = find_target(published.services, wanted)
     if target is None:
         raise UnknownServiceError(wanted, nearest(published.by_name, wanted))
-    entries = [process_entry(service, states, mask=mask) for service in published.services]
+    entries = [process_entry(service, states, show=show) for service in published.services]
     processes = [{k: v for k, v in e.items() if k not in _UPDATES} for e in entries]
     question = Question(published.effective, published.services, states, target, scope)
     answer = graph_answer(question) | {"processes": processes}

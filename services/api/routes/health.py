@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.answers import Json, retry_later
+from services.api.auth.glance import may_see_details
 from services.api.configuration import ConfigAwayError, ConfigReader
 from services.api.deps import BridgeDep, ConfigDep, KeysDep, RedisDep
-from services.api.health import STARTING_PHASES, details_of, problems_of
+from services.api.health import STARTING_PHASES, counted, details_of, problems_of
 from services.api.schemas import Health, Probe
 from shared.bus.keys import Keys
 
@@ -34,9 +35,12 @@ class _Beat:
 
 
 @router.get("/health", response_model=Health, response_model_exclude_unset=True)
-async def health(redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: ConfigDep) -> Response:
-    """Always 200. Asks Redis for two small things; the rest is in this replica's memory."""
-    beat = await _read_beat(redis, keys)
+async def get_health(
+    request: Request, redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: ConfigDep
+) -> Response:
+    """Always 200. While accounts are on, names and reasons are for those who bring a token;
+    everybody else is told how many services need attention."""
+    beat, known = await asyncio.gather(_read_beat(redis, keys), may_see_details(request))
     problems = []
     if not beat.redis:
         problems.append("Redis does not answer")
@@ -45,21 +49,23 @@ async def health(redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: Conf
     elif beat.phase in STARTING_PHASES:
         return Json({"status": "healthy"})
     if beat.config_problem:
-        problems.append(f"configuration: {beat.config_problem}")
+        why = f"configuration: {beat.config_problem}"
+        problems.append(why if known else "the configuration file cannot be used")
     if beat.phase == "shutting_down":
         problems.append("the supervisor is shutting down")
     if beat.redis and beat.supervisor:
         if not bridge.connected:
             problems.append("the status subscription is reconnecting")
         trying = beat.phase != "degraded" and await _in_wizard(config)
-        problems += problems_of(bridge.states, trying=trying)
+        found = problems_of(bridge.states, trying=trying)
+        problems += found if known else counted(found)
     if not problems:
         return Json({"status": "healthy"})
     return Json({"status": "unhealthy", "details": details_of(problems)})
 
 
 @router.get("/livez", response_model=Probe, response_model_exclude_unset=True)
-async def livez() -> Response:
+async def get_liveness() -> Response:
     """200 as long as this process answers at all."""
     return Json({"status": "alive"})
 
@@ -70,7 +76,9 @@ async def livez() -> Response:
     response_model_exclude_unset=True,
     responses={503: {"model": Probe}},
 )
-async def readyz(request: Request, redis: RedisDep, keys: KeysDep, bridge: BridgeDep) -> Response:
+async def get_readiness(
+    request: Request, redis: RedisDep, keys: KeysDep, bridge: BridgeDep
+) -> Response:
     """200 while this replica can carry out commands, else 503 with what is missing.
 
     503 `leaving` as well, once it was told to end: a balancer takes it out and loses nothing.

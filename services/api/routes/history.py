@@ -18,11 +18,12 @@ router = APIRouter()
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 _AWAY: Final[dict[int | str, dict[str, Any]]] = {503: {"model": Problem}}
-ENTRY_ID: Final = r"^\d{1,20}(-\d{1,20})?$"
+ENTRY_ID: Final = r"^\d{1,19}(-\d{1,19})?$"
+"""Each half is a number of 64 bits in Redis; one of 19 digits always fits."""
 
 
 @router.get("/process/states", tags=["process"], response_model=ServiceStates, responses=_AWAY)
-async def service_states(redis: RedisDep, keys: KeysDep, config: ConfigDep) -> Response:
+async def list_service_states(redis: RedisDep, keys: KeysDep, config: ConfigDep) -> Response:
     """All that is known of every service now, in the order of the file.
 
     Read from Redis: true on every replica as soon as a command is answered.
@@ -47,7 +48,7 @@ async def list_commands(
 
 
 @router.get("/audit", tags=["health"], response_model=AuditTrail, responses=_AWAY)
-async def audit(
+async def list_audit_entries(
     redis: RedisDep,
     keys: KeysDep,
     limit: Limit = 50,

@@ -36,7 +36,7 @@ async def list_jobs(
 
 
 @router.get("/{job_id}", response_model=JobDetails, responses=GONE)
-async def one_job(job_id: str, jobs: JobsDep) -> Response:
+async def get_job(job_id: str, jobs: JobsDep) -> Response:
     """One job with its progress, and its result or error."""
     return Json(await jobs.one(job_id))
 

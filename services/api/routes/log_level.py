@@ -80,7 +80,7 @@ SourcesDep = Annotated[_Sources, Depends(_sources)]
 
 
 @router.get("/runtime-log-level", response_model=LevelAnswer, responses={503: {"model": Problem}})
-async def read_level(sources: SourcesDep) -> Response:
+async def get_log_level(sources: SourcesDep) -> Response:
     """The level of every program of this stack, and where it comes from."""
     return Json(await sources.answer())
 
@@ -90,7 +90,7 @@ async def read_level(sources: SourcesDep) -> Response:
     response_model=LevelAnswer,
     responses={503: {"model": Problem}, 504: {"model": Problem}},
 )
-async def set_level(
+async def set_log_level(
     body: LevelRequest, asked: AskedDep, commands: CommandsDep, sources: SourcesDep
 ) -> Response:
     """See more, or as much as is configured; until the supervisor is started anew."""

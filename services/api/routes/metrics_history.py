@@ -1,7 +1,7 @@
 """Measurements of the past (contract rest.md 7)."""
 
 import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from services.api.charts.answers import Charts
 from services.api.charts.storage import read_storage
 from services.api.charts.window import DEFAULT_S, window_of
 from services.api.deps import ConfigDep, KeysDep, RedisDep
+from services.api.metric_schemas import HistoryStorage, Migration, Series, Snapshots
 from services.api.metrics import configured_metrics, migrate
 from services.api.schemas import Problem
 
@@ -28,8 +29,8 @@ Full = Annotated[bool, Query(description="Everything that there is")]
 Limit = Annotated[int, Query(description="The newest rows; 0 or less: all")]
 
 
-@router.get("/history", response_model=dict[str, Any])
-async def history(
+@router.get("/history", response_model=Snapshots)
+async def get_metrics_history(
     request: Request, since: Since = None, full: Full = False, limit: Limit = 5000
 ) -> Response:
     """Full snapshots, oldest first: each sample for six hours, then one a minute."""
@@ -37,8 +38,8 @@ async def history(
     return RawJson(await _charts(request).full(window))
 
 
-@router.get("/history/storage", response_model=dict[str, Any])
-async def storage(
+@router.get("/history/storage", response_model=HistoryStorage)
+async def get_metrics_storage(
     redis: RedisDep,
     keys: KeysDep,
     config: ConfigDep,
@@ -49,16 +50,16 @@ async def storage(
     return Json(await read_storage(redis, keys, await configured_metrics(config)))
 
 
-@router.post("/history/migrate", response_model=dict[str, Any], responses={504: {"model": Problem}})
-async def migrate_legacy(
+@router.post("/history/migrate", response_model=Migration, responses={504: {"model": Problem}})
+async def migrate_metrics_history(
     redis: RedisDep, keys: KeysDep, force: Annotated[bool, Query()] = False
 ) -> Response:
     """Take over the original's history (JSON lines) from the collector's disk."""
     return Json(await migrate(redis, keys, force=force))
 
 
-@router.get("/history_series", response_model=dict[str, Any])
-async def history_series(
+@router.get("/history_series", response_model=Series)
+async def get_metrics_series(
     *,
     request: Request,
     since: Since = None,

@@ -27,7 +27,9 @@ async def list_optional_services(
     ] = None,
     picked_too: Annotated[
         list[str] | None,
-        Query(alias="optional_services[]", description="The same, as some browsers spell it"),
+        # The same, as some browsers spell it. Not in the document: beside the other one, generated
+        # clients would have two parameters of one name.
+        Query(alias="optional_services[]", include_in_schema=False),
     ] = None,
 ) -> Response:
     """The services that go well with them."""

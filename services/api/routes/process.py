@@ -84,7 +84,7 @@ async def reset_restart_state(
     response_model_exclude_unset=True,
     responses={404: {"model": Problem}, 409: {"model": Problem}, 503: {"model": Problem}},
 )
-async def service_status(
+async def get_service_status(
     redis: RedisDep,
     keys: KeysDep,
     bridge: BridgeDep,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from services.api.answers import Json
 from services.api.catalogue import capabilities, facts
 from services.api.deps import BridgeDep, ConfigDep
-from services.api.masking import MaskDep, masked
+from services.api.masking import Show, ShowDep
 from services.api.schemas import Problem, ProcessDetails, ProcessList
 from services.api.ws.status_board import API_KEY
 from shared.config.names import nearest
@@ -21,11 +21,11 @@ router = APIRouter(prefix="/process", tags=["process"])
 
 
 @router.get("/processes", response_model=ProcessList, responses={503: {"model": Problem}})
-async def list_processes(config: ConfigDep, bridge: BridgeDep, mask: MaskDep) -> Response:
+async def list_processes(config: ConfigDep, bridge: BridgeDep, show: ShowDep) -> Response:
     """Every configured service, in the order of the file."""
     published = await config.read()
     states = bridge.states
-    entries = [process_entry(service, states, mask=mask) for service in published.services]
+    entries = [process_entry(service, states, show=show) for service in published.services]
     return Json({"processes": entries})
 
 
@@ -34,8 +34,8 @@ async def list_processes(config: ConfigDep, bridge: BridgeDep, mask: MaskDep) ->
     response_model=ProcessDetails,
     responses={400: {"model": Problem}, 404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def one_process(
-    config: ConfigDep, bridge: BridgeDep, mask: MaskDep, process_name: str
+async def get_process(
+    config: ConfigDep, bridge: BridgeDep, show: ShowDep, process_name: str
 ) -> Response:
     """One configured service, by its exact name."""
     if not process_name:
@@ -44,7 +44,7 @@ async def one_process(
     service = published.by_name.get(process_name)
     if service is None:
         raise UnknownServiceError(process_name, nearest(published.by_name, process_name))
-    entry = process_entry(service, bridge.states, mask=mask)
+    entry = process_entry(service, bridge.states, show=show)
     del entry["name"], entry["key"], entry["enabled"]
     return Json({**entry, "symlink_backup_status": None})
 
@@ -56,7 +56,7 @@ async def list_capabilities() -> Response:
 
 
 def process_entry(
-    service: ServiceBlock, states: dict[str, ServiceState], *, mask: bool
+    service: ServiceBlock, states: dict[str, ServiceState], *, show: Show
 ) -> dict[str, Any]:
     """A service as lists show it (contract rest.md 3.1)."""
     state = states.get(service.process_name)
@@ -69,7 +69,7 @@ def process_entry(
         "name": " ".join(service.path),
         "process_name": service.process_name,
         "enabled": enabled,
-        "config": masked(config) if mask else config,
+        "config": show(config),
         "version": VERSION if service.config_key == API_KEY else None,
         "key": service.path[-1],
         "config_key": service.config_key,

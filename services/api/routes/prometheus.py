@@ -20,7 +20,7 @@ router = APIRouter(tags=["metrics"])
 
 
 @router.get("/metrics/prometheus", response_class=Response)
-async def prometheus(
+async def get_prometheus_metrics(
     request: Request, redis: RedisDep, keys: KeysDep, bridge: BridgeDep
 ) -> Response:
     """Text, or OpenMetrics for who accepts that."""

@@ -53,19 +53,19 @@ EndsDep = Annotated[JobEnds, Depends(_ends)]
 @router.get(
     "/status", response_model=SeerrStatus, response_model_exclude_unset=True, responses=AWAY
 )
-async def status(reader: ReaderDep, config: ConfigDep) -> Response:
+async def get_seerr_status(reader: ReaderDep, config: ConfigDep) -> Response:
     """Disabled, initializing or active; then with the last and the next poll, in UTC."""
     return Json(await reader.status((await config.read()).effective))
 
 
 @router.get("/failed", response_model=FailedRequests, responses=AWAY)
-async def failed(reader: ReaderDep) -> Response:
+async def list_failed_requests(reader: ReaderDep) -> Response:
     """What could not be copied, and why."""
     return Json(await reader.failed())
 
 
 @router.delete("/failed", response_model=ClearedFailures, responses=AWAY)
-async def clear_failed(
+async def clear_failed_requests(
     reader: ReaderDep,
     jobs: JobsDep,
     fingerprint: Annotated[str | None, Query(description="of one title; absent: all")] = None,
@@ -83,13 +83,13 @@ async def clear_failed(
 
 
 @router.get("/state", response_model=dict[str, Any], responses=AWAY)
-async def state(reader: ReaderDep) -> Response:
+async def get_seerr_state(reader: ReaderDep) -> Response:
     """All that is known of copies, in the form of the original's file."""
     return RawJson(await reader.state())
 
 
 @router.post("/test", response_model=ConnectionTested, responses={400: {"model": Problem}})
-async def test_connection(body: ConnectionTest) -> Response:
+async def check_seerr_connection(body: ConnectionTest) -> Response:
     """Whether a Seerr answers and takes this key."""
     if not body.url.strip() or not body.api_key.strip():
         raise HTTPException(400, "url and api_key must not be empty.")
@@ -102,7 +102,7 @@ async def test_connection(body: ConnectionTest) -> Response:
 @router.post(
     "/run", status_code=202, response_model=QueuedJob, responses={**AWAY, 409: {"model": Problem}}
 )
-async def run(request: Request, jobs: JobsDep, config: ConfigDep) -> Response:
+async def run_seerr_sync(request: Request, jobs: JobsDep, config: ConfigDep) -> Response:
     """Begin a cycle now. `Location` shows what became of it."""
     section = (await config.read()).effective.get("seerr_sync")
     if not isinstance(section, dict) or section.get("enabled") is not True:
@@ -115,7 +115,7 @@ async def run(request: Request, jobs: JobsDep, config: ConfigDep) -> Response:
     response_model=SeerrPlan,
     responses={**AWAY, 202: {"model": QueuedJob}, 409: {"model": Problem}, 502: {"model": Problem}},
 )
-async def plan(request: Request, jobs: JobsDep, ends: EndsDep) -> Response:
+async def plan_seerr_sync(request: Request, jobs: JobsDep, ends: EndsDep) -> Response:
     """What a cycle would do now, and where. Changes nothing; reads the primary."""
     job_id = await jobs.enqueue(Kind.SEERR_PLAN)
     if not await ends.wait(job_id, PLAN_S):

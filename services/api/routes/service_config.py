@@ -48,7 +48,7 @@ FilesDep = Annotated[AppFileCommands, from_state("app_files")]
     response_model_exclude_unset=True,
     responses={code: {"model": Problem} for code in (400, 404, 409, 413, 500, 503, 504)},
 )
-async def service_config(
+async def edit_service_config(
     body: ServiceConfigRequest, actor: ActorDep, config: ConfigDep, files: FilesDep
 ) -> Response:
     """Read or change the file that a service's block names (`config_file`).

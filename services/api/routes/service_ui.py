@@ -31,7 +31,7 @@ _NO_TRAEFIK: Final = "Embedded pages need Traefik, and the configuration has no 
 
 
 @router.get("/service-ui-map", response_model=dict[str, str], responses={503: {"model": Problem}})
-async def service_ui_map(config: ConfigDep) -> Response:
+async def get_service_ui_map(config: ConfigDep) -> Response:
     """The config key of every page by the name in its address."""
     published = await config.read()
     return Json({_plain(_name(s)): s.config_key for s in published.services if _shown(s)})
@@ -42,7 +42,7 @@ async def service_ui_map(config: ConfigDep) -> Response:
     response_model=dict[str, Any],
     responses={404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def service_ui(config: ConfigDep) -> Response:
+async def get_service_ui(config: ConfigDep) -> Response:
     """Which services have pages, and where."""
     published = await config.read()
     _traefik(published)

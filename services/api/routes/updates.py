@@ -53,7 +53,7 @@ class UpdateAnswer(BaseModel):
 
 
 @router.get("/update-notices", response_model=UpdateNotices, responses={400: {"model": Problem}})
-async def update_notices(
+async def list_update_notices(
     scope: Annotated[str, Query(description="project, all")] = "project",
 ) -> Response:
     """No notices."""
@@ -63,7 +63,7 @@ async def update_notices(
 
 
 @router.get("/update-status", response_model=UpdateStatus, responses={400: {"model": Problem}})
-async def update_status(process_name: str) -> Response:
+async def get_update_status(process_name: str) -> Response:
     """No status."""
     if not process_name:
         raise HTTPException(400, "process_name is empty.")
@@ -75,7 +75,7 @@ async def update_status(process_name: str) -> Response:
     response_model=UpdateAnswer,
     responses={404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def update_check(body: UpdateRequest, config: ConfigDep) -> Response:
+async def check_update(body: UpdateRequest, config: ConfigDep) -> Response:
     """Looks for nothing."""
     block = (await _find(body, config)).block
     return Json(
@@ -97,7 +97,7 @@ async def update_check(body: UpdateRequest, config: ConfigDep) -> Response:
     response_model=UpdateAnswer,
     responses={404: {"model": Problem}, 503: {"model": Problem}},
 )
-async def update_install(body: UpdateRequest, config: ConfigDep) -> Response:
+async def install_update(body: UpdateRequest, config: ConfigDep) -> Response:
     """Installs nothing."""
     await _find(body, config)
     return Json({"status": "unsupported", "reason": "not_built", "message": _MESSAGE})

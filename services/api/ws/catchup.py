@@ -44,14 +44,21 @@ class CatchUp:
         self._client = client
         self._redis = redis
         self._keys = keys
+        self._started = False
         self._positions: dict[str, Position] = {}
         self._claimed: set[str] = set()
         """Logs whose position is the client's word, still to be held against Redis."""
 
-    async def start(self) -> None:
+    def start_if_synced(self) -> None:
         """Remember where every log is now: nothing after this may be missed."""
+        if not self._started and self._hub.synced.is_set():
+            self._positions = {feed.log_name: feed.position for feed in self._hub.feeds.values()}
+            self._started = True
+
+    async def start(self) -> None:
+        """As soon as the hub knows the logs, unless that was so before."""
         await self._hub.synced.wait()
-        self._positions = {feed.log_name: feed.position for feed in self._hub.feeds.values()}
+        self.start_if_synced()
 
     def resume(self, cursors: Mapping[str, Position]) -> None:
         """Continue where the client says it was."""

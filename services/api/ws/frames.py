@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -49,11 +51,26 @@ Batch = TextBatch | JsonBatch
 
 
 def iso_time(stamp: str) -> str | None:
-    """`Nov  3, 2026 22:20:38` as `2026-11-03T22:20:38`, local time as it is; None if it is none."""
+    """`Nov  3, 2026 22:20:38`, local time, as `2026-11-03T22:20:38+01:00`; None if it is none."""
+    hour = _iso_hour(stamp[:15])
+    return None if hour is None else f"{hour[0]}{stamp[15:]}{hour[1]}"
+
+
+@lru_cache(maxsize=64)
+def _iso_hour(stamp: str) -> tuple[str, str] | None:
+    """Date and hour in ISO 8601, and the offset from UTC that this machine had then.
+
+    An offset changes at whole hours, and a log has few of them: the cache makes it cheap.
+    """
     month = _MONTHS.get(stamp[:3])
     if month is None:
         return None
-    return f"{stamp[8:12]}-{month}-{stamp[4:6].replace(' ', '0')}T{stamp[13:]}"
+    text = f"{stamp[8:12]}-{month}-{stamp[4:6].replace(' ', '0')}T{stamp[13:]}"
+    try:
+        offset = datetime.fromisoformat(f"{text}:00").astimezone().strftime("%z")
+    except (ValueError, OverflowError):
+        return None
+    return text, f"{offset[:3]}:{offset[3:5]}"
 
 
 class Rendered:

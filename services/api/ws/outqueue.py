@@ -8,12 +8,13 @@ from services.api.ws.frames import Batch
 
 MAX_BYTES: Final = 16 << 20
 MAX_LINES: Final = 100_000
+MAX_NOTICES: Final = 256
 MAX_PONGS: Final = 64
 """Answers owed to a client that sends pings and does not read."""
 
 
 class OutQueue:
-    """Batches and pongs for one writer task. Putting never waits."""
+    """Batches, notices and pongs for one writer task. Putting never waits."""
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> None:
         self._max_bytes = max_bytes
@@ -26,6 +27,8 @@ class OutQueue:
         self._drained = asyncio.Event()
         self._drained.set()
         self.pongs = 0
+        self.notices: deque[str] = deque(maxlen=MAX_NOTICES)
+        """Frames that are about the connection and not about a log."""
         self.dropped_total = 0
 
     def put(self, batch: Batch) -> None:
@@ -49,9 +52,14 @@ class OutQueue:
         self.pongs = min(self.pongs + 1, MAX_PONGS)
         self._filled.set()
 
+    def put_notice(self, frame: str) -> None:
+        """Queue a frame that goes before the lines; of too many, the oldest is dropped."""
+        self.notices.append(frame)
+        self._filled.set()
+
     async def wait(self) -> None:
         """Return when there is something to take."""
-        while not self._batches and not self.pongs:
+        while not self._batches and not self.pongs and not self.notices:
             self._filled.clear()
             await self._filled.wait()
 

@@ -6,10 +6,9 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from services.api.auth.access import accepted_protocol
+from services.api.auth.admission import accepted_protocol
 from services.api.auth.live import while_admitted
 from services.api.charts.answers import Charts
-from services.api.ws.access import authorize
 from services.api.ws.logs import LogLimits, LogRoom
 from services.api.ws.metrics import MetricsRoom
 from services.api.ws.session import STUCK_S
@@ -45,7 +44,7 @@ def open_rooms(
 
 
 def ws_routes() -> APIRouter:
-    """Routes of the three sockets; `app.state.allowed_origins` holds known origins."""
+    """Routes of the three sockets."""
     router = APIRouter()
     router.add_api_websocket_route("/ws/logs", _logs)
     router.add_api_websocket_route("/ws/status", _status)
@@ -54,20 +53,17 @@ def ws_routes() -> APIRouter:
 
 
 async def _logs(websocket: WebSocket) -> None:
-    if await authorize(websocket):
-        await while_admitted(websocket, _rooms(websocket).logs.serve(websocket))
+    await while_admitted(websocket, _rooms(websocket).logs.serve(websocket))
 
 
 async def _status(websocket: WebSocket) -> None:
-    if await authorize(websocket):
-        await websocket.accept(accepted_protocol(websocket))
-        await while_admitted(websocket, _rooms(websocket).status.serve(websocket))
+    await websocket.accept(accepted_protocol(websocket.scope))
+    await while_admitted(websocket, _rooms(websocket).status.serve(websocket))
 
 
 async def _metrics(websocket: WebSocket) -> None:
-    if await authorize(websocket):
-        await websocket.accept(accepted_protocol(websocket))
-        await while_admitted(websocket, _rooms(websocket).metrics.serve(websocket))
+    await websocket.accept(accepted_protocol(websocket.scope))
+    await while_admitted(websocket, _rooms(websocket).metrics.serve(websocket))
 
 
 def _rooms(websocket: WebSocket) -> Rooms:

@@ -8,6 +8,7 @@ from services.cli.client import LONG_S, Client
 from services.cli.config.keys import locate
 from services.cli.terminal import Terminal
 from shared.config.names import resolve
+from shared.config.pages import config_of
 from shared.config.services import walk_services
 from shared.config.trees import MISSING, Path, differences, etag_of, value_at, with_value
 from shared.errors import DumbError
@@ -26,7 +27,7 @@ class Document:
         """The path of a service's block; the root for "". Raises `DumbError`."""
         if not service:
             return ()
-        blocks = {block.process_name: block.path for block in walk_services(self.tree)}
+        blocks = {block.process_name: block.path for block in walk_services(config_of(self.tree))}
         return tuple(blocks[resolve(blocks, service)])
 
     def path(self, key: str, base: Path = ()) -> Path:
@@ -80,7 +81,7 @@ def plan(document: Document, after: dict[str, Any], *, memory: bool = False) -> 
     changes = list(differences(document.tree, after))
     if not changes:
         return None
-    for block in walk_services(document.tree):
+    for block in walk_services(config_of(document.tree)):
         path = tuple(block.path)
         if all(at[: len(path)] == path and len(at) > len(path) for at, _, _ in changes):
             own = [*(at[len(path)] for at, _, _ in changes)]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from services.cli.doctor.findings import Finding
-from shared.config.document import load_document, with_line
+from shared.config.document import with_line
+from shared.config.pages import load_config
 from shared.config.validate import problems
 from shared.errors import ConfigError
 from shared.settings import Settings
@@ -44,14 +45,19 @@ def check_config_file(settings: Settings) -> Iterator[Finding]:
         yield Finding("configuration file", False, f"{path} is not there", advice)
         return
     try:
-        found = problems(load_document(path), str(path))
+        config, pages = load_config(path)
+        found = problems(config, str(path))
+        remembered = pages.problem or pages.excess
     except ConfigError as error:
-        found = [error]
+        found, remembered = [error], ""
     advice = "Repair it; until then the last good one counts."
     for fault in found[:5]:
         yield Finding("configuration file", False, str(with_line(fault, path)), advice)
     if not found:
         yield Finding("configuration file", True, f"{path} can be used")
+    if remembered:
+        advice = "Delete 'ui' in the object 'dumb', or a part of it: only web pages read it."
+        yield Finding("page memory", False, f"{path}: {remembered}", advice)
 
 
 def check_locks(settings: Settings) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from redis import Redis
 from services.jobs.config import read_config
 from services.jobs.job import JobRun
 from shared.bus.keys import Keys
+from shared.config.pages import Config
 from shared.config.services import walk_services
 
 GONE_S: Final = 7 * 86_400.0
@@ -50,7 +51,7 @@ def retain_logs(run: JobRun) -> dict[str, Any]:
     }
 
 
-def _wanted(redis: Redis, keys: Keys, config: dict[str, Any]) -> set[str]:
+def _wanted(redis: Redis, keys: Keys, config: Config) -> set[str]:
     configured = {service.process_name for service in walk_services(config)}
     published = cast("set[bytes]", redis.smembers(keys.services))
     return configured | {name.decode("utf-8", "replace") for name in published}

@@ -14,6 +14,9 @@ GRANTED: Final = frozenset({APPROVED, FAILED, COMPLETED})
 
 ALREADY: Final = "already_exists"
 
+MAX_ID: Final = 2**63 - 1
+"""The state file holds numbers of 64 bits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -79,5 +82,5 @@ def _seasons(items: Any) -> frozenset[int]:
 
 
 def _number(value: Any) -> int | None:
-    good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_ID
     return value if good else None

@@ -23,6 +23,8 @@ from shared.models.seerr import failure_key
 _log = logging.getLogger(__name__)
 
 FILE_NAME: Final = "seerr_sync_state.json"
+MAX_BYTES: Final = 64 << 20
+"""Of the file: some 200,000 titles with two copies each."""
 CHUNK: Final = 2000
 
 
@@ -101,7 +103,7 @@ class Store:
         meta = await self.get_meta()
         if meta.get("unsaved") != "1" and self._file.exists():
             return False
-        save_document(self._file, state.to_file(), private=True, indent=2)
+        save_document(self._file, state.to_file(), private=True, indent=2, max_bytes=MAX_BYTES)
         await self.set_meta({"unsaved": "0"})
         return True
 
@@ -132,7 +134,7 @@ class Store:
 
     def _read_file(self) -> SyncState:
         try:
-            return SyncState.from_file(load_document(self._file))
+            return SyncState.from_file(load_document(self._file, max_bytes=MAX_BYTES))
         except ConfigError as error:
             if self._file.exists():
                 # What is there already is found by its title: nothing is made twice.

@@ -14,6 +14,8 @@ from services.supervisor.appfiles.formats import format_of
 from services.supervisor.appfiles.places import locate
 from services.supervisor.appfiles.store import read_file, replace_file
 from services.supervisor.appfiles.text import Document
+from services.supervisor.files.owner import OURS, Owner
+from services.supervisor.files.place import Keep, Place
 from shared.config.services import ServiceBlock
 
 
@@ -25,6 +27,12 @@ class Request:
     names: Mapping[str, Any]
     home: Path
     own: Collection[Path]
+    owner: Owner = OURS
+    """Whom the service runs as."""
+
+    def place(self, real: Path) -> Place:
+        """A file of the service."""
+        return Place(real, self.owner, Keep(tuple(self.own)), links=False)
 
 
 class Editor:
@@ -40,7 +48,7 @@ class Editor:
         written, real = self._locate(request)
         form = format_of(written)
         with self._turn(real):
-            document = Document.decode(read_file(real).data)
+            document = Document.decode(read_file(request.place(real)).data)
         answer = {
             "service": service.process_name,
             "service_path": ".".join(service.path),
@@ -58,12 +66,12 @@ class Editor:
         written, real = self._locate(request)
         form = format_of(written)
         with self._turn(real):
-            old = read_file(real)
+            old = read_file(request.place(real))
             document = Document.decode(old.data)
             text = form.updated(document, update)
             if text == document.text:
                 return False
-            replace_file(real, old, document.encode(text))
+            replace_file(request.place(real), old, document.encode(text))
         return True
 
     def _locate(self, request: Request) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ from services.supervisor.appfiles import (
 from services.supervisor.appfiles.errors import AppFileError, bad_update
 from services.supervisor.appfiles.ini_text import IniFormat
 from services.supervisor.appfiles.text import Document
-from services.supervisor.appfiles.trees import checked_depth
+from services.supervisor.appfiles.trees import checked_depth, require
 from shared.models.app_config import FileFault
 
 
@@ -46,13 +46,25 @@ class Format:
         self._check_size(document.text)
         if isinstance(update, str):
             self._check_size(update)
-            return self.replace(document.text, document.taken(update))
-        if not isinstance(update, dict):
+            text = self.replace(document.text, document.taken(update))
+        elif isinstance(update, dict):
+            text = self.edit(document.text, checked_depth(update))
+        else:
             raise bad_update("updates must be an object or the text of the file.")
-        return self.edit(document.text, checked_depth(update))
+        self._check_readable(document, text)
+        return text
+
+    def _check_readable(self, document: Document, text: str) -> None:
+        """What is written can be read, and changed again. Raises `AppFileError`."""
+        self._check_size(text)
+        if "\0" in text:
+            raise bad_update("A value holds a NUL, which a file of this format cannot hold.")
+        again = Document.decode(document.encode(text)).text
+        if again != text:  # a lone end of line in a value changes how all of them are read
+            require(self.parse(again), self.parse(text))
 
     def _check_size(self, text: str) -> None:
-        if len(text) > self.max_bytes:
+        if len(text.encode("utf-8", "surrogatepass")) > self.max_bytes:
             limit = f"{self.max_bytes >> 10} KiB"
             raise AppFileError(FileFault.TOO_LARGE, f"The {self.name} file is larger than {limit}.")
 

@@ -1,7 +1,7 @@
 """Reading and replacing one file. Blocking: call it in a thread.
 
-Every directory on the way is opened without following symbolic links: the path was resolved
-before, so a link that is there now was put there to lead astray.
+The file is used with the rights of the service's user (services/supervisor/files): a link that was
+put there meanwhile leads nowhere that the service could not go itself.
 """
 
 import errno
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from services.supervisor.appfiles.errors import AppFileError
+from services.supervisor.files.place import Place, RefusedPathError
 from shared.models.app_config import FileFault
 
 MAX_BYTES: Final = 4 << 20
@@ -31,9 +32,10 @@ class Snapshot:
     stamp: tuple[int, int, int]
 
 
-def read_file(real: Path) -> Snapshot:
+def read_file(place: Place) -> Snapshot:
     """Raises `AppFileError`: not a plain file, larger than 4 MiB, or the system refuses."""
-    with _directory(real) as directory:
+    real = place.path
+    with _directory(place) as directory:
         _plain(os.stat(real.name, dir_fd=directory, follow_symlinks=False))
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         fd = os.open(real.name, flags, dir_fd=directory)
@@ -45,14 +47,15 @@ def read_file(real: Path) -> Snapshot:
         return Snapshot(data, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, _stamp(info))
 
 
-def replace_file(real: Path, old: Snapshot, data: bytes) -> None:
+def replace_file(place: Place, old: Snapshot, data: bytes) -> None:
     """Keep the old content in `<name>.bak`, then put `data` in its place: old or new, never half.
 
     Raises:
         AppFileError: too large, changed since it was read, or the system refuses.
     """
+    real = place.path
     _check_size(len(data))
-    with _directory(real) as directory:
+    with _directory(place) as directory:
         _put(directory, f"{real.name}.bak", old, old.data)
         now = os.stat(real.name, dir_fd=directory, follow_symlinks=False)
         if _stamp(now) != old.stamp:
@@ -64,21 +67,22 @@ def replace_file(real: Path, old: Snapshot, data: bytes) -> None:
 
 
 @contextmanager
-def _directory(real: Path) -> Iterator[int]:
-    """A descriptor of the file's directory; errors of the system in sentences."""
-    fds: list[int] = []
+def _directory(place: Place) -> Iterator[int]:
+    """A descriptor of the file's directory, used with the rights of the service; errors of the
+    system in sentences."""
     try:
-        fds.append(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
-        step = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        for name in real.parent.parts[1:]:
-            fds.append(os.open(name, step | os.O_PATH, dir_fd=fds[-1]))
-        fds.append(os.open(".", step | os.O_RDONLY, dir_fd=fds[-1]))
-        yield fds[-1]
+        with place.directory() as path_only:
+            fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=path_only)
+            try:
+                if place.keep.refuses(fd):
+                    raise AppFileError(FileFault.OUTSIDE, "It belongs to the control plane.")
+                yield fd
+            finally:
+                os.close(fd)
+    except RefusedPathError:
+        raise AppFileError(FileFault.OUTSIDE, "A link took the place of a directory.") from None
     except OSError as error:
-        raise _refused(error, real) from error
-    finally:
-        for fd in fds:
-            os.close(fd)
+        raise _refused(error, place.path) from error
 
 
 def _put(directory: int, name: str, like: Snapshot, data: bytes) -> None:

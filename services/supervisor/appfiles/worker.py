@@ -11,7 +11,7 @@ from services.supervisor.appfiles.editor import Editor, Request
 from services.supervisor.appfiles.errors import AppFileError
 from services.supervisor.job import Job
 from services.supervisor.outbox import Outbox
-from services.supervisor.spawn import Surroundings
+from services.supervisor.spawn import Surroundings, owner_of
 from shared.config.services import ServiceBlock
 from shared.models.app_config import FileFault
 from shared.models.command import Action, CommandStatus
@@ -70,7 +70,9 @@ class AppFiles:
         command = job.command
         service = self._find(command.process_name)
         around = self._around()
-        request = Request(service, around.placeholders(), around.home, self._own)
+        request = Request(
+            service, around.placeholders(), around.home, self._own, owner_of(service, around)
+        )
         async with self._turns.setdefault(command.process_name, asyncio.Lock()):
             if command.action is Action.READ_APP_CONFIG:
                 answer = await self._in_thread(self._editor.read, request)
@@ -103,3 +105,10 @@ def own_files(settings: Settings) -> tuple[Path, ...]:
         settings.redis_url_file,
         home / ".env",
     )
+
+
+def no_logs(settings: Settings) -> tuple[Path, ...]:
+    """What no block may name as its log file. The directory of our own logs is none of it: a log
+    that we capture may be there under another name."""
+    kept = (path for path in own_files(settings) if path != settings.log_dir)
+    return (*kept, Path("/run/secrets"))

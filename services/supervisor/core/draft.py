@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
-from services.supervisor.config_state import ConfigState, Patches, Tree
+from services.supervisor.config_state import ConfigState, Patches
 from services.supervisor.core.errors import PlanError
 from services.supervisor.core.ports import Ports
 from services.supervisor.spawn import PORT_KEYS, configured_ports
+from shared.config.pages import Config, config_of
 from shared.config.services import Block, ServiceBlock, walk_services
 from shared.config.trees import MISSING, Path, value_at, with_value
 
@@ -14,7 +15,7 @@ from shared.config.trees import MISSING, Path, value_at, with_value
 class Draft:
     """The file to be, what stays in memory only, and who has which port."""
 
-    file: Tree
+    file: Config
     patches: Patches
     before: dict[Path, ServiceBlock]
     """What was in force, by path."""
@@ -59,7 +60,8 @@ class Draft:
 
     def put(self, path: Path, block: Block | None) -> None:
         """Write a block, or remove it (None). What was set in memory only gives way."""
-        self.file = with_value(self.file, path, MISSING if block is None else block)
+        changed = with_value(self.file, path, MISSING if block is None else block)
+        self.file = config_of(changed)
         depth = len(path)
         self.patches = {p: v for p, v in self.patches.items() if p[:depth] != path}
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from services.supervisor.core.errors import PlanError
 from shared.config.catalogue import known_fields
+from shared.config.pages import config_of
 from shared.config.services import Block
 from shared.config.template import Template
 from shared.config.validate import problems
@@ -26,7 +27,7 @@ def with_options(block: Block, options: Mapping[str, Any], template: Template) -
             raise PlanError(f"The option '{name[:100]}' cannot be set here.")
         changed[name] = _as_number(value, template.block.get(name))
     depth = 3 if template.instance else 1
-    for error in problems({template.key: template.tree(changed)}):
+    for error in problems(config_of({template.key: template.tree(changed)})):
         raise PlanError(f"The option '{'.'.join(error.keys[depth:])}' {error.message}.")
     return changed
 

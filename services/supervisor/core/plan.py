@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.supervisor.config_state import ConfigState, Patches, Tree
+from services.supervisor.config_state import ConfigState, Patches
 from services.supervisor.core.draft import Draft
 from services.supervisor.core.errors import PlanError
 from services.supervisor.core.instances import (
@@ -31,6 +31,7 @@ from services.supervisor.core.request import BadRequestError, CoreRequest, CoreW
 from services.supervisor.ports import Free
 from shared.config.dependency_facts import ARRS, MEDIA_SERVERS, SCOPED, core_dependencies
 from shared.config.labels import CORE_LABELS, OPTIONAL_LABELS, key_of, label_of
+from shared.config.pages import Config
 from shared.config.services import Block, ServiceBlock, walk_services
 from shared.config.template import Template
 from shared.config.trees import Path
@@ -66,7 +67,7 @@ class Failure:
 class Plan:
     """One change of the configuration, and what to start once it is made."""
 
-    file: Tree
+    file: Config
     patches: Patches
     cores: tuple[Wanted, ...]
     optionals: tuple[Wanted, ...]

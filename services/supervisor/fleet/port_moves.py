@@ -9,6 +9,7 @@ from services.supervisor.config_state import ConfigState
 from services.supervisor.configuration import Author
 from services.supervisor.ports import Move, moves, updates_of
 from services.supervisor.registry import Registry
+from shared.config.pages import config_of
 from shared.config.trees import deep_merge, value_at
 
 _log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ async def move_ports(
         return
 
     def make(now: ConfigState) -> Proposal:
-        return deep_merge(now.file, updates_of(found)), now.patches
+        return config_of(deep_merge(now.file, updates_of(found))), now.patches
 
     try:
         await desk.transact(make, Author("supervisor", SOURCE))

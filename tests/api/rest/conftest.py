@@ -108,11 +108,8 @@ async def start_api(keys: Keys) -> AsyncIterator[StartApi]:
     """`await start_api(url)`: any number of replicas, stopped at the end."""
     async with AsyncExitStack() as stack:
 
-        async def start(
-            url: str, *, wait: bool = True, bind_host: str = "127.0.0.1", hsts: bool = False
-        ) -> Api:
-            app = create_app(url, keys, bind_host=bind_host, hsts=hsts)
-            return await stack.enter_async_context(_api(app, wait))
+        async def start(url: str, *, wait: bool = True, hsts: bool = False) -> Api:
+            return await stack.enter_async_context(_api(create_app(url, keys, hsts=hsts), wait))
 
         yield start
 

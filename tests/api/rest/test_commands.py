@@ -11,6 +11,7 @@ from services.api import commands as commands_module
 from services.api.commands import budget_s, keyed_id, needs_budget_s
 from services.api.configuration import parse_published
 from shared.bus.keys import Keys
+from shared.config.pages import config_of
 from shared.config.services import ServiceBlock
 from shared.models.command import Action, CommandStatus
 from shared.models.service import ServiceState
@@ -204,9 +205,9 @@ async def test_a_key_belongs_to_one_request(api: Api, supervisor: ScriptedSuperv
     assert (await api.post("start", "Web Server", headers=headers)).status_code == 500
     assert (await api.post("start", "Web Server", headers=headers)).json() == {"detail": "no"}
     other = await api.post("stop", "Web Server", headers=headers)
-    assert other.status_code == 422
+    assert other.status_code == 409
     assert "start Web Server" in other.json()["detail"]
-    assert (await api.post("start", "Sonarr", headers=headers)).status_code == 422
+    assert (await api.post("start", "Sonarr", headers=headers)).status_code == 409
     assert len(supervisor.seen) == 1
 
 
@@ -300,7 +301,7 @@ def test_a_start_gets_the_time_that_what_it_needs_may_take() -> None:
         "db": {"start_window": 1, "start_timeout": 29},
     }
     tree = {name: {"process_name": name, **block} for name, block in blocks.items()}
-    published = parse_published("1", tree, tree)
+    published = parse_published("1", config_of(tree), config_of(tree))
     assert needs_budget_s(published, "front", {}) == 40
     ready = ServiceState("db", ServiceStatus.RUNNING)
     assert needs_budget_s(published, "front", {"db": ready}) == 10

@@ -108,7 +108,7 @@ async def test_who_does_not_wait_gets_a_receipt(api: Api) -> None:
 
 async def test_a_key_belongs_to_one_body(api: Api, supervisor: ScriptedSupervisor) -> None:
     headers = {"idempotency-key": "wizard-1"}
-    for expected, name in ((200, "sonarr"), (200, "sonarr"), (422, "radarr")):
+    for expected, name in ((200, "sonarr"), (200, "sonarr"), (409, "radarr")):
         body = {"core_services": [{"name": name}]}
         answer = await api.http.post(PATH, json=body, headers=headers)
         assert answer.status_code == expected

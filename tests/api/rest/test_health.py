@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.api.health import details_of, problems_of
+from services.api.health import counted, details_of, problems_of
 from shared.models.service import RestartStats, ServiceState
 from shared.states import Desired, ServiceStatus
 from tests.api.rest.conftest import CONFIG, Api
@@ -160,3 +160,9 @@ def test_a_reason_that_names_the_service_is_not_prefixed_again() -> None:
         "Web failed: killed by SIGKILL",
         "Web failed: no reason known",
     ]
+
+
+def test_strangers_are_told_how_many() -> None:
+    assert counted([]) == []
+    assert counted(["Web failed: /x"]) == ["1 service needs attention"]
+    assert counted(["a", "b"]) == ["2 services need attention"]

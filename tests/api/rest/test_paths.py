@@ -96,3 +96,13 @@ async def test_the_wrong_verb_is_405(api: Api) -> None:
 )
 def test_normalize(path: str, raw: bytes, found: tuple[str, Spelling]) -> None:
     assert normalize(path, raw) == found
+
+
+async def test_options_and_allow_name_every_method_of_a_path(api: Api) -> None:
+    both = "GET, HEAD, OPTIONS, POST"
+    for path in ("/config", "/api/config/", "/auth/tokens"):
+        asked = await api.http.options(path)
+        assert (asked.status_code, asked.headers["allow"], asked.content) == (204, both, b"")
+        wrong = await api.http.put(path)
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, both)
+    assert (await api.http.options("/nothing/here")).status_code == 404

@@ -15,8 +15,12 @@ from uvicorn import Server
 from websockets.asyncio.client import ClientConnection, connect
 
 from services.api.auth.access import Access
+from services.api.auth.admission import Admission
+from services.api.auth.doors import Doors
 from services.api.auth.service import Auth, AuthOptions
 from services.api.bridge import Bridge
+from services.api.configuration import ConfigReader
+from services.api.guards import Guard
 from services.api.server import listen, make_server
 from services.api.ws.logs import LogLimits
 from services.api.ws.router import Rooms, open_rooms, ws_routes
@@ -107,7 +111,10 @@ async def _replica(
     bridge = Bridge(url, keys, redis)
     app.state.bridge, app.state.redis, app.state.keys = bridge, redis, keys
     app.state.auth = Auth(redis, keys, bridge, AuthOptions())
-    app.state.allowed_origins = frozenset({"http://dash.example"})
+    config = ConfigReader(redis, keys, lambda: 0)
+    admission = app.state.admission = Admission(app.state.auth, config)
+    doors = Doors(app.routes)
+    app.add_middleware(Guard, auth=app.state.auth, config=config, admission=admission, doors=doors)
     rooms = open_rooms(app.state, log_limits=log_limits, stuck_after=status_stuck_after)
     sock = listen("127.0.0.1", 0, user_timeout_ms)
     server = make_server(app)

@@ -1,13 +1,22 @@
 """Rendering: the fast way of many lines at once says exactly what one line at a time would."""
 
 import random
+import time
+from datetime import datetime
 from typing import Any
 
 import orjson
 import pytest
 
 from services.api.ws.backlog import lines_of, merge
-from services.api.ws.frames import JsonBatch, Rendered, TextBatch, dropped_line, iso_time
+from services.api.ws.frames import (
+    JsonBatch,
+    Rendered,
+    TextBatch,
+    _iso_hour,
+    dropped_line,
+    iso_time,
+)
 from services.api.ws.outqueue import OutQueue
 from shared.logcursor import Chunk
 from shared.logformat import parse_line
@@ -75,7 +84,29 @@ def test_a_chunk_is_rendered_once() -> None:
     ],
 )
 def test_iso_time(stamp: str, iso: str | None) -> None:
-    assert iso_time(stamp) == iso
+    offset = datetime.fromisoformat(iso).astimezone().isoformat()[19:] if iso else ""
+    assert iso_time(stamp) == (iso + offset if iso else None)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "iso"),
+    [
+        ("Jul  1, 2026 12:00:00", "2026-07-01T12:00:00+02:00"),
+        ("Dec  1, 2026 12:00:00", "2026-12-01T12:00:00+01:00"),
+    ],
+)
+def test_iso_time_has_the_offset_of_its_own_season(
+    stamp: str, iso: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    _iso_hour.cache_clear()
+    try:
+        assert iso_time(stamp) == iso
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+        _iso_hour.cache_clear()
 
 
 def test_the_notice_of_a_loss_has_the_display_format() -> None:

@@ -1,6 +1,7 @@
 """`/ws/logs`: the contract's text frames, and the extensions of docs/protocol.md."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -20,6 +21,11 @@ async def lines(client: ClientConnection, count: int) -> list[str]:
     """The next `count` text frames."""
     async with asyncio.timeout(20):
         return [str(await client.recv()) for _ in range(count)]
+
+
+def local(text: str) -> str:
+    """The time with the offset from UTC that it has on this machine."""
+    return datetime.fromisoformat(text).astimezone().isoformat()
 
 
 async def frame(client: ClientConnection) -> dict[str, Any]:
@@ -97,8 +103,12 @@ async def test_json_frames(
         "file_id": "gen",
         "cursor": len(data),
         "lines": [
-            {"ts": "2026-11-03T22:20:38", "level": "WARNING", "text": "hot"},
-            {"ts": "2026-11-23T22:20:39", "level": "INFO", "text": "another subprocess: x - y"},
+            {"ts": local("2026-11-03T22:20:38"), "level": "WARNING", "text": "hot"},
+            {
+                "ts": local("2026-11-23T22:20:39"),
+                "level": "INFO",
+                "text": "another subprocess: x - y",
+            },
             {"ts": None, "level": "INFO", "text": "no format at all"},
         ],
     }
@@ -266,12 +276,31 @@ async def test_a_client_that_never_resumes_gets_its_backlog_and_goes_live(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("services.api.ws.logs.RESUME_WAIT_S", 0.05)
+    monkeypatch.setattr("services.api.ws.logs.TELL_AFTER_S", 0.01)
     await supervisor.log("Svc", ["old"])
     replica = await start_replica(redis_url)
     client = await replica.client("/ws/logs?format=json&resume=1&backlog=5")
+    told = await frame(client)
+    assert told == {"type": "waiting", "waits_for": "resume", "timeout_s": 0.05}
+    told = await frame(client)
+    assert (told["type"], "No resume message" in told["reason"]) == ("live", True)
     assert (await frame(client))["lines"][0]["text"] == "old"
     await supervisor.log("Svc", ["new"])
     assert (await frame(client))["lines"][0]["text"] == "new"
+
+
+async def test_a_name_that_no_service_has_is_answered_in_json_frames(
+    redis_url: str, supervisor: FakeSupervisor, start_replica: StartReplica
+) -> None:
+    await supervisor.log("Sonarr", ["here"])
+    replica = await start_replica(redis_url)
+    client = await replica.client("/ws/logs?format=json&process_name=Sonar&process_name=Sonarr")
+    assert await frame(client) == {"type": "unknown", "process_name": "Sonar", "near": ["Sonarr"]}
+    await supervisor.log("Sonarr", ["a line"])
+    assert (await frame(client))["lines"][0]["text"] == "a line"
+    text = await replica.client("/ws/logs?process_name=Sonar&process_name=Sonarr")
+    await supervisor.log("Sonarr", ["for text clients nothing else"])
+    assert (await lines(text, 1))[0].endswith("nothing else")
 
 
 async def test_a_killed_subscription_loses_and_doubles_no_line(

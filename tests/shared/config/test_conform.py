@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from shared.config.conform import misfits
+from shared.config.pages import config_of
 from shared.config.schema import block_schema, config_schema, dumb_schema, service_schema
 from shared.config.services import walk_services
 from tests.shared.config.test_files import sample
@@ -47,7 +48,7 @@ def changed(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str
 
 def test_the_schemas_are_schemas() -> None:
     Draft202012Validator.check_schema(config_schema())
-    for service in walk_services(sample()):
+    for service in walk_services(config_of(sample())):
         Draft202012Validator.check_schema(block_schema(service.path, service.config_key))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.config.dependencies import Condition, Dependencies, Source, dependencies
+from shared.config.pages import config_of
 
 Tree = dict[str, Any]
 
@@ -28,7 +29,7 @@ def _tree(**blocks: Any) -> Tree:
 
 def _needs(name: str, **blocks: Any) -> dict[str, tuple[str, ...]]:
     """What a service needs, with the reasons."""
-    return {need.on: need.signals for need in dependencies(_tree(**blocks)).needs[name]}
+    return {need.on: need.signals for need in dependencies(config_of(_tree(**blocks))).needs[name]}
 
 
 def _chain(*names: str, **more: Any) -> Dependencies:
@@ -38,7 +39,7 @@ def _chain(*names: str, **more: Any) -> Dependencies:
         tree[name]["depends_on"] = {before: "ready"}
     for name, wanted in more.items():
         tree[name].setdefault("depends_on", {}).update(wanted)
-    return dependencies(tree)
+    return dependencies(config_of(tree))
 
 
 OFF = {"enabled": False}
@@ -97,12 +98,12 @@ def test_instances_need_their_own() -> None:
 
 def test_what_a_person_says_of_a_fact_counts() -> None:
     tree = _tree(zilean={"depends_on": {"postgres": "healthy"}}, postgres={})
-    (need,) = dependencies(tree).needs["zilean"]
+    (need,) = dependencies(config_of(tree)).needs["zilean"]
     assert (need.condition, need.source) == (Condition.HEALTHY, Source.DEPENDS_ON)
     assert need.signals == ("non_core_dependency_map", "depends_on")
     tree = _tree(zilean={"depends_on": {"postgres": None}}, postgres={})
-    assert dependencies(tree).needs["zilean"] == ()
-    assert dependencies(tree).problems == ()
+    assert dependencies(config_of(tree)).needs["zilean"] == ()
+    assert dependencies(config_of(tree)).problems == ()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_a_guess_that_makes_a_cycle_is_dropped_in_silence() -> None:
         a={"port": 1000, "depends_on": {"b": "ready"}},
         b={"wait_for_url": [{"url": "http://127.0.0.1:1000/"}]},
     )
-    graph = dependencies(tree)
+    graph = dependencies(config_of(tree))
     assert graph.needs_of("a") == ["b"]
     assert graph.needs_of("b") == []
     assert graph.problems == ()
@@ -159,7 +160,9 @@ def test_a_guess_that_makes_a_cycle_is_dropped_in_silence() -> None:
     ],
 )
 def test_what_cannot_be_is_left_out_and_told(wanted: Any, path: str, message: str) -> None:
-    graph = dependencies(_tree(a={"depends_on": wanted}, bbb={}, c={"depends_on": {"a": "ready"}}))
+    graph = dependencies(
+        config_of(_tree(a={"depends_on": wanted}, bbb={}, c={"depends_on": {"a": "ready"}}))
+    )
     (problem,) = graph.problems
     assert (".".join(problem.path), problem.process_name) == (path, "a")
     assert message in problem.message
@@ -194,7 +197,7 @@ def test_orders() -> None:
         db={},
         alone={},
     )
-    graph = dependencies(tree)
+    graph = dependencies(config_of(tree))
     assert graph.order() == ["cache", "db", "alone", "back", "front"]
     assert graph.waves() == [["cache", "db", "alone"], ["back"], ["front"]]
     assert graph.waves(["front", "db"]) == [["db"], ["front"]]
@@ -206,7 +209,9 @@ def test_orders() -> None:
 
 
 def test_media_servers_end_first_and_databases_last_where_the_graph_does_not_say() -> None:
-    graph = dependencies(_tree(postgres={}, plex={}, sonarr={}, rclone={}, pgadmin={}, own={}))
+    graph = dependencies(
+        config_of(_tree(postgres={}, plex={}, sonarr={}, rclone={}, pgadmin={}, own={}))
+    )
     assert graph.shutdown_waves() == [
         ["plex"], ["sonarr", "own"], ["rclone"], ["pgadmin"], ["postgres"],
     ]  # fmt: skip
@@ -227,7 +232,7 @@ def test_random_wishes_make_orders_that_keep_them(seed: int) -> None:
     for name in names:
         others = rng.sample(names, rng.randrange(3))
         tree[name]["depends_on"] = dict.fromkeys(others, "ready")
-    graph = dependencies(tree)
+    graph = dependencies(config_of(tree))
     at = {name: index for index, wave in enumerate(graph.waves()) for name in wave}
     end = {name: index for index, wave in enumerate(graph.shutdown_waves()) for name in wave}
     assert len(at) == len(end) == len(names)

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from shared.config.environment import MAX_FILE_BYTES, parse_env_file, read_variables
+from shared.config.pages import config_of
 
 TREE = {"plex": {"port": 32400}, "dumb": {"github_token": "", "log_level": "INFO"}}
 
 
 def _texts(tmp_path: Path, environ: dict[str, str], *env_files: Path) -> dict[str, str]:
-    found = read_variables(TREE, environ, env_files, tmp_path / "secrets")
+    found = read_variables(config_of(TREE), environ, env_files, tmp_path / "secrets")
     return {name: variable.text for name, variable in found.items()}
 
 
@@ -53,7 +54,7 @@ def test_blank_values_of_the_environment_and_own_names_are_no_overrides(tmp_path
 
 
 def test_values_do_not_show_in_a_repr(tmp_path: Path) -> None:
-    found = read_variables(TREE, {"DUMB_GITHUB_TOKEN": "s3cret"}, (), tmp_path)
+    found = read_variables(config_of(TREE), {"DUMB_GITHUB_TOKEN": "s3cret"}, (), tmp_path)
     assert "s3cret" not in repr(found)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.config.document import load_document, save_document
+from shared.config.pages import config_of
 from shared.config.placeholders import fill, fill_command, fill_env, global_fields
 from shared.config.services import ServiceBlock, walk_services
 from shared.config.validate import problems
@@ -33,7 +34,9 @@ def sample() -> dict[str, Any]:
 
 
 def by_key(key: str) -> ServiceBlock:
-    return next(service for service in walk_services(sample()) if service.config_key == key)
+    return next(
+        service for service in walk_services(config_of(sample())) if service.config_key == key
+    )
 
 
 def fields() -> dict[str, str | int | float | bool]:
@@ -46,16 +49,16 @@ def test_a_tree_of_all_the_original_keys_is_walked_and_valid() -> None:
     tree: dict[str, Any] = {key: {"process_name": key, "x": {"y": 1}} for key in SINGLETONS}
     for key in WITH_INSTANCES:
         tree[key] = {"instances": {"Default": {"process_name": key, "command": []}}}
-    assert problems(tree) == []
-    assert [s.config_key for s in walk_services(tree)] == [*SINGLETONS, *WITH_INSTANCES]
-    assert [s.instance for s in walk_services(tree)] == [""] * 24 + ["Default"] * 10
+    assert problems(config_of(tree)) == []
+    assert [s.config_key for s in walk_services(config_of(tree))] == [*SINGLETONS, *WITH_INSTANCES]
+    assert [s.instance for s in walk_services(config_of(tree))] == [""] * 24 + ["Default"] * 10
 
 
 @pytest.mark.skipif(not ORIGINAL.exists(), reason="the original's default is not beside us")
 def test_the_original_default_loads_and_saves_unchanged(tmp_path: Path) -> None:
     tree = load_document(ORIGINAL)
-    assert problems(tree) == []
-    keys = {service.config_key for service in walk_services(tree)}
+    assert problems(config_of(tree)) == []
+    keys = {service.config_key for service in walk_services(config_of(tree))}
     assert keys == {"dumb_api_service", "dumb_frontend", *SINGLETONS, *WITH_INSTANCES}
     copy = tmp_path / "dumb_config.json"
     save_document(copy, tree)
@@ -63,16 +66,22 @@ def test_the_original_default_loads_and_saves_unchanged(tmp_path: Path) -> None:
 
 
 def test_the_sample_is_valid() -> None:
-    assert problems(sample()) == []
+    assert problems(config_of(sample())) == []
 
 
 def test_the_sample_enables_only_what_every_machine_has() -> None:
-    enabled = [service.process_name for service in walk_services(sample()) if service.enabled]
+    enabled = [
+        service.process_name for service in walk_services(config_of(sample())) if service.enabled
+    ]
     assert enabled == ["DUMB API", "Demo File Server", "Demo Redis", "Demo Log Writer"]
 
 
 def test_no_two_enabled_services_of_the_sample_share_a_port() -> None:
-    ports = [s.block["port"] for s in walk_services(sample()) if s.enabled and "port" in s.block]
+    ports = [
+        s.block["port"]
+        for s in walk_services(config_of(sample()))
+        if s.enabled and "port" in s.block
+    ]
     assert len(ports) == len(set(ports)) == 3
 
 
@@ -81,7 +90,7 @@ def test_the_file_server_never_serves_the_data_directory_itself() -> None:
 
 
 def test_every_placeholder_of_the_sample_is_known() -> None:
-    for service in walk_services(sample()):
+    for service in walk_services(config_of(sample())):
         block = service.block
         argv = fill_command(block.get("command"), block, fields())
         env = fill_env(block.get("env", {}), block, fields())

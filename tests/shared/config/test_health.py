@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from shared.config.health import Kind, ProbeFields, health_problems, parse_probe
+from shared.config.pages import config_of
 from shared.config.validate import problems
 
 
 def paths(health: Any) -> list[str]:
     tree = {"svc": {"process_name": "Svc", "health": health}}
-    return [".".join(error.keys) for error in problems(tree)]
+    return [".".join(error.keys) for error in problems(config_of(tree))]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.config.overrides import apply_overrides
+from shared.config.pages import config_of
 
 TREE: dict[str, Any] = {
     "puid": 1000,
@@ -24,7 +25,7 @@ TREE: dict[str, Any] = {
 
 def effective(**environ: str) -> dict[str, Any]:
     before = copy.deepcopy(TREE)
-    result = apply_overrides(TREE, environ)
+    result = apply_overrides(config_of(TREE), environ)
     assert before == TREE
     return result
 
@@ -81,4 +82,6 @@ def test_the_new_name_wins_over_the_old_one() -> None:
 
 def test_the_api_address_needs_no_key_in_the_file() -> None:
     environ = {"DUMB_API_SERVICE_HOST": "::1", "DUMB_API_SERVICE_PORT": "9000"}
-    assert apply_overrides({}, environ) == {"dumb": {"api_service": {"host": "::1", "port": 9000}}}
+    assert apply_overrides(config_of({}), environ) == {
+        "dumb": {"api_service": {"host": "::1", "port": 9000}}
+    }

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.config.pages import config_of
 from shared.config.schedule import (
     Overlap,
     Schedule,
@@ -138,4 +139,4 @@ def test_what_is_refused_is_named(value: Any, path: str, words: str) -> None:
     assert words in found[0][1]
     tree = {"web": {"process_name": "Web", "schedule": value}}
     where = ".".join(("web", "schedule", *found[0][0]))
-    assert str(problems(tree)[0]).startswith(f" at '{where}': {found[0][1]}")
+    assert str(problems(config_of(tree))[0]).startswith(f" at '{where}': {found[0][1]}")

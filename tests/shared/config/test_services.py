@@ -1,5 +1,6 @@
 """Finding services in a tree: contract rest.md 3.1 and config.md 9."""
 
+from shared.config.pages import config_of
 from shared.config.services import walk_services
 
 TREE = {
@@ -22,7 +23,10 @@ TREE = {
 
 
 def test_services_come_in_file_order_with_key_and_instance() -> None:
-    found = [(s.process_name, s.config_key, s.instance, s.enabled) for s in walk_services(TREE)]
+    found = [
+        (s.process_name, s.config_key, s.instance, s.enabled)
+        for s in walk_services(config_of(TREE))
+    ]
     assert found == [
         ("DUMB API", "dumb_api_service", "", True),
         ("DUMB Frontend", "dumb_frontend", "", False),
@@ -33,6 +37,6 @@ def test_services_come_in_file_order_with_key_and_instance() -> None:
 
 
 def test_the_path_leads_to_the_block() -> None:
-    sonarr = walk_services(TREE)[3]
+    sonarr = walk_services(config_of(TREE))[3]
     assert sonarr.path == ("sonarr", "instances", "Default")
     assert sonarr.block is TREE["sonarr"]["instances"]["Default"]  # type: ignore[index]

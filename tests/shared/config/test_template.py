@@ -5,6 +5,7 @@ import pytest
 from shared.config.catalogue import MULTIPLE, SINGLETONS, known_fields
 from shared.config.dependency_facts import CORE_DEPENDENCIES
 from shared.config.labels import CORE_LABELS, OPTIONAL_LABELS
+from shared.config.pages import config_of
 from shared.config.template import Template, templates
 from shared.config.validate import problems
 
@@ -22,7 +23,7 @@ def test_every_service_of_the_catalogue_has_one() -> None:
 
 @pytest.mark.parametrize("template", CASES)
 def test_a_template_is_a_valid_block_with_known_fields(template: Template) -> None:
-    assert problems({template.key: template.tree(template.block)}) == []
+    assert problems(config_of({template.key: template.tree(template.block)})) == []
     assert set(template.block) <= set(known_fields(template.key))
     assert (template.key in MULTIPLE) == bool(template.instance)
     assert template.block["enabled"] is False

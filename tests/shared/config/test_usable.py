@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from shared.config.pages import config_of
 from shared.config.usable import without_bad_services
 from shared.config.validate import problems
 
@@ -12,7 +13,8 @@ BAD = {"process_name": "Bad", "port": 0}
 
 
 def left(tree: dict[str, Any]) -> Any:
-    return without_bad_services(tree, problems(tree))
+    config = config_of(tree)
+    return without_bad_services(config, problems(config))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +32,7 @@ def left(tree: dict[str, Any]) -> Any:
 )
 def test_services_at_fault_are_left_out(tree: dict[str, Any], rest: dict[str, Any]) -> None:
     assert left(tree) == rest
-    assert problems(rest) == []
+    assert problems(config_of(rest)) == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.config.pages import config_of
 from shared.config.sizes import parse_size
 from shared.config.validate import MAX_DEPTH, problems, validate
 from shared.errors import ConfigError
@@ -36,13 +37,13 @@ def with_service(**fields: Any) -> dict[str, Any]:
 
 
 def paths(tree: dict[str, Any]) -> list[str]:
-    return [".".join(error.keys) for error in problems(tree, "f.json")]
+    return [".".join(error.keys) for error in problems(config_of(tree), "f.json")]
 
 
 def test_a_complete_block_and_an_empty_tree_are_fine() -> None:
-    assert problems(with_service()) == []
-    assert problems({}) == []
-    validate(with_service())
+    assert problems(config_of(with_service())) == []
+    assert problems(config_of({})) == []
+    validate(config_of(with_service()))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_names_are_unique_and_both_places_are_said() -> None:
         "mine": {"instances": {"A": {"process_name": "Plex"}}},
     }
     with pytest.raises(ConfigError) as caught:
-        validate(tree, "f.json")
+        validate(config_of(tree), "f.json")
     text = str(caught.value)
     assert text == ("f.json at 'mine.instances.A.process_name': 'Plex' is also the name of 'plex'")
 
@@ -162,7 +163,7 @@ def test_all_problems_are_collected_and_validate_raises_the_first() -> None:
     tree = {"puid": -1, **with_service(port=0, env=5)}
     assert paths(tree) == ["puid", "svc.env", "svc.port"]
     with pytest.raises(ConfigError, match="puid"):
-        validate(tree)
+        validate(config_of(tree))
 
 
 def test_nesting_has_a_limit() -> None:
@@ -172,9 +173,9 @@ def test_nesting_has_a_limit() -> None:
             tree = {"k": tree}
         return tree
 
-    assert problems(nested(MAX_DEPTH)) == []
-    assert len(problems(nested(MAX_DEPTH + 1))) == 1
-    assert "deeper than 64" in str(problems(nested(5000))[0])
+    assert problems(config_of(nested(MAX_DEPTH))) == []
+    assert len(problems(config_of(nested(MAX_DEPTH + 1)))) == 1
+    assert "deeper than 64" in str(problems(config_of(nested(5000)))[0])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from services.supervisor.appfiles.editor import Editor, Request
 from services.supervisor.appfiles.errors import AppFileError
 from services.supervisor.appfiles.store import read_file, replace_file
+from services.supervisor.files.place import Place
 from shared.config.services import ServiceBlock
 from shared.models.app_config import FileFault
 
@@ -175,10 +176,10 @@ def test_a_file_of_more_than_4_mib(home: Path) -> None:
 
 def test_a_file_that_changes_meanwhile_is_left_alone(home: Path) -> None:
     file = home.parent / "app/conf/a.json"
-    old = read_file(file)
+    old = read_file(Place(file, links=False))
     file.write_text('{"a": "by the application"}\n')
     with pytest.raises(AppFileError) as caught:
-        replace_file(file, old, b"{}")
+        replace_file(Place(file, links=False), old, b"{}")
     assert caught.value.fault is FileFault.CHANGED
     assert file.read_text() == '{"a": "by the application"}\n'
 
@@ -186,11 +187,14 @@ def test_a_file_that_changes_meanwhile_is_left_alone(home: Path) -> None:
 def test_a_link_put_in_the_way_after_the_check_is_not_followed(home: Path) -> None:
     top = home.parent
     file = top / "app/conf/a.json"
-    old = read_file(file)
+    old = read_file(Place(file, links=False))
     (top / "app/conf").rename(top / "app/old")
     (top / "app/conf").symlink_to(top / "elsewhere")
     (top / "elsewhere/a.json").write_text("{}")
-    for attempt in (lambda: read_file(file), lambda: replace_file(file, old, b"[]")):
+    for attempt in (
+        lambda: read_file(Place(file, links=False)),
+        lambda: replace_file(Place(file, links=False), old, b"[]"),
+    ):
         with pytest.raises(AppFileError) as caught:
             attempt()
         assert caught.value.fault is FileFault.OUTSIDE

@@ -9,6 +9,7 @@ from services.supervisor.config_state import make_state
 from services.supervisor.core.plan import Plan, make_plan
 from services.supervisor.core.request import BadRequestError, parse_request
 from shared.config.environment import Variable
+from shared.config.pages import config_of
 from shared.config.template import templates
 from shared.config.trees import Path, value_at
 
@@ -33,7 +34,7 @@ def plan(
             "optional_service_options": optional_options,
         }
     )
-    state = make_state({**API, **tree}, patches or {}, variables or {})
+    state = make_state(config_of({**API, **tree}), patches or {}, variables or {})
     busy = set(taken)
     made = make_plan(request, state, templates(), frozenset(running), lambda p: p not in busy)
     make_state(made.file, made.patches, variables or {})  # what is planned can be used

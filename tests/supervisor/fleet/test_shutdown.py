@@ -9,6 +9,7 @@ import pytest
 from services.supervisor.fleet import shutdown as module
 from services.supervisor.fleet.shutdown import Shutdown
 from shared.config.dependencies import Dependencies, dependencies
+from shared.config.pages import config_of
 from shared.exits import Exit
 from shared.states import ServiceStatus
 from tests.supervisor.fleet.standins import Asked, StandIn, stand_in
@@ -26,7 +27,7 @@ def _graph(**needs: str) -> Dependencies:
         }
         for name, on in needs.items()
     }
-    return dependencies(tree)
+    return dependencies(config_of(tree))
 
 
 class End:

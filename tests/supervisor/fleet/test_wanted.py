@@ -11,13 +11,14 @@ from services.supervisor.fleet.wanted import (
     Wait,
     waits_of,
 )
+from shared.config.pages import config_of
 from shared.config.services import walk_services
 
 ARR = {"process_name": "Sonarr", "enabled": True, "port": 8989}
 
 
 def waits(tree: dict[str, Any], name: str, **names: Any) -> list[Wait]:
-    services = walk_services(tree)
+    services = walk_services(config_of(tree))
     return waits_of(next(s for s in services if s.process_name == name), services, names)
 
 
