@@ -32,12 +32,13 @@ test: $(VENV)/.installed-dev $(VENV)/generator/.installed ## all tests; ARGS='-k
 			--dist loadfile </dev/null || exit 1; \
 	done
 
-lint: $(VENV)/.installed-dev ## ruff, mypy, import rules, secrets
+lint: $(VENV)/.installed-dev ## ruff, mypy, import rules, secrets, known faults
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m deploy.secret_scan
+	$(BIN)/python -m deploy.fault_scan
 
 fmt: $(VENV)/.installed-dev ## format, and fix what ruff can
 	$(BIN)/ruff check --fix-only $(CODE)
@@ -60,7 +61,9 @@ lock: ## compile the lock files (needs uv)
 		--no-deps --only-binary :all: requirements-redis.in -o requirements-redis.lock
 
 audit: ## known faults of the dependencies (needs uv and the internet)
-	uv tool run $(PIP_AUDIT) --strict --disable-pip --require-hashes -r requirements-dev.lock
+	for file in requirements*.lock; do \
+		uv tool run $(PIP_AUDIT) --strict --disable-pip --require-hashes -r $$file || exit 1; \
+	done
 
 vendor: $(VENV)/.installed-dev ## the viewers of /docs and /scalar, from their npm packages (needs npm)
 	$(BIN)/python -m deploy.vendor

@@ -27,7 +27,7 @@ def policy(**changes: str) -> str:
 DEFAULT: Final = policy()
 """For JSON, errors, scripts, and pages that need nothing more."""
 
-SWAGGER: Final = policy(img_src="'self' data:")
+SWAGGER: Final = policy(connect_src="'self'", img_src="'self' data:")
 """Swagger UI's style sheet has its icons in it."""
 
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,254}")
@@ -48,6 +48,7 @@ def scalar_policy(pages: Origins, host_header: str) -> str:
         named += [("http", place.host, port) for port in pages.ports]
     allowed = sorted({source for origin in named if (source := _source(*origin))})
     return policy(
+        connect_src="'self'",
         # Scalar puts `style` elements and attributes into the page.
         style_src="'self' 'unsafe-inline'",
         frame_ancestors=" ".join(["'self'", *allowed]),

@@ -9,7 +9,7 @@ from services.api.policy import DEFAULT, SWAGGER, scalar_policy
 def ancestors(origins: list[str], host: str, port: int = 3005) -> str:
     text = scalar_policy(Origins.of(origins, port), host)
     directives = dict(d.split(" ", 1) for d in text.split("; "))
-    assert directives["default-src"] == "'self'"
+    assert directives["default-src"] == directives["connect-src"] == "'self'"
     return directives["frame-ancestors"]
 
 

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from websockets.exceptions import ConnectionClosed
 
 from services.api.auth.roles import EXEMPT, NEEDED, SOCKET
+from services.api.headers import SECURITY
 from tests.auth.conftest import Pair, Replica, Stack
 
 EVERYWHERE = {"none", "garbage", "expired", "refresh", "other secret", "alg none", "deleted",
@@ -118,6 +119,7 @@ async def test_the_walk(stack: Stack) -> None:
             answer = await stack.two.http.request(method, url, headers=headers)
             assert answer.status_code == 401, (method, path, name, answer.text)
             assert answer.headers["www-authenticate"] == "Bearer"
+            assert {key: answer.headers.get(key) for key in SECURITY} == SECURITY
     for scheme in ("Basic YWxpY2U6eA==", "Token x", "Bearer", "Bearer\tx", ""):
         headers = {"Authorization": scheme}
         assert (await stack.one.http.get("/logs", headers=headers)).status_code == 401, scheme
