@@ -45,7 +45,7 @@ class Settings:
     trusted_proxies: str = "127.0.0.1,::1"
     """Addresses and networks whose `X-Forwarded-For` the API believes."""
     proxies_given: bool = False
-    """Whether the environment names trusted proxies, or `trusted_proxies` is the default."""
+    """Whether the environment names proxies; `*` names none."""
     access_token_minutes: int = 60
     refresh_token_days: int = 30
     tls_cert: Path | None = None
@@ -110,7 +110,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_url=env.get("DUMB_API_URL", "").strip().rstrip("/"),
         drain_s=_seconds(env, "DUMB_API_DRAIN_S"),
         trusted_proxies=env.get("DUMB_TRUSTED_PROXIES", "").strip() or "127.0.0.1,::1",
-        proxies_given=bool(env.get("DUMB_TRUSTED_PROXIES", "").strip()),
+        proxies_given=env.get("DUMB_TRUSTED_PROXIES", "").strip() not in {"", "*"},
         access_token_minutes=_count(env, "JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 60),
         refresh_token_days=_count(env, "JWT_REFRESH_TOKEN_EXPIRE_DAYS", 30),
         tls_cert=tls_cert,

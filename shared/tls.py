@@ -1,6 +1,7 @@
 """TLS of the API: what it serves with, and how its own clients know it."""
 
 import ssl
+import stat
 from pathlib import Path
 
 from shared.settings import SettingsError
@@ -14,6 +15,8 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
     """
     for name, path in (("DUMB_TLS_CERT", cert), ("DUMB_TLS_KEY", key)):
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # reading a FIFO would never end
+                raise SettingsError(f"{name}: {path} cannot be read (it is not a file).")
             path.read_bytes()
         except OSError as error:
             raise SettingsError(f"{name}: {path} cannot be read ({error.strerror}).") from error

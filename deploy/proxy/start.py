@@ -33,6 +33,9 @@ def pem_of(cert: str, key: str) -> str:
     Raises:
         OSError, ValueError: a file cannot be read, or the key is not that of the certificate.
     """
+    for path in (Path(cert), Path(key)):
+        if path.exists() and not path.is_file():  # reading a FIFO would never end
+            raise ValueError(f"{path} is not a file")
     text = f"{Path(cert).read_text(encoding='ascii')}\n{Path(key).read_text(encoding='ascii')}"
     text = "".join(f"{line}\n" for line in text.splitlines() if line.strip())
     with tempfile.NamedTemporaryFile("w", encoding="ascii") as file:  # it is for our eyes only

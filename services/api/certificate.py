@@ -35,7 +35,7 @@ class Certificate:
         """Look at the files for ever. A pair that cannot be used leaves the old one in use."""
         while True:
             await asyncio.sleep(LOOK_S)
-            self.refresh()
+            await asyncio.to_thread(self.refresh)  # the files may be on a network's disk
 
     def refresh(self) -> bool:
         """Take over what changed since the last look; whether that is a new certificate."""

@@ -1,16 +1,23 @@
 """The REST API as the command line uses it."""
 
 import json
+import socket
 import ssl
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from urllib.parse import urlsplit
 
 from shared.errors import DumbError
 from shared.exits import Exit
 
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
 QUICK_S: Final = 10.0
+SOCKET_S: Final = 5.0
+"""To open a WebSocket."""
 LONG_S: Final = 900.0
 """What waits for an outcome answers when done; the supervisor's own deadlines are shorter."""
 
@@ -96,9 +103,9 @@ class Client:
         self.setup_code = setup_code
         self._host = host
         self._httpx = httpx = _load_httpx()
-        trusted = trust() if base.startswith("https:") else False
+        self._tls = trust() if base.startswith("https:") else None
         # The API is on this machine or the next: a proxy for the web is not asked.
-        self._http = httpx.Client(trust_env=False, verify=trusted)
+        self._http = httpx.Client(trust_env=False, verify=self._tls or False)
 
     def __enter__(self) -> Self:
         return self
@@ -144,6 +151,32 @@ class Client:
         if self.setup_code:
             headers["X-Setup-Code"] = self.setup_code
         return headers
+
+    def open_socket(self, path: str) -> "ClientConnection":
+        """An open WebSocket, with what identifies the caller.
+
+        Raises:
+            OSError, websockets.exceptions.WebSocketException: it cannot be opened.
+            DumbError: the login cannot be renewed now.
+        """
+        from websockets.sync.client import connect
+
+        headers = self.headers(self.credentials.token())
+        options: dict[str, Any] = {"ssl": self._tls} if self._tls is not None else {}
+        base = urlsplit(self.base)
+        scheme, place = ("wss" if self._tls else "ws"), base.netloc
+        if self._host:  # `Host` follows from the URL, the connection from the address
+            place = self._host
+            port = base.port or (443 if self._tls else 80)
+            options["sock"] = socket.create_connection((base.hostname or "", port), SOCKET_S)
+        opened: ClientConnection = connect(
+            f"{scheme}://{place}{base.path}{path}",
+            additional_headers=headers,
+            proxy=None,
+            open_timeout=SOCKET_S,
+            **options,
+        )
+        return opened
 
     def _exchange(self, method: str, path: str, token: str, request: dict[str, Any]) -> Any:
         headers = {**request.get("headers", {}), **self.headers(token)}

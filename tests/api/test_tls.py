@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -149,6 +150,11 @@ def _passphrase(files: Certificate) -> None:
     files.key.write_bytes(key.private_bytes(form, kind, encryption))
 
 
+def _fifo(files: Certificate) -> None:
+    files.key.unlink()
+    os.mkfifo(files.key)
+
+
 def _swap(files: Certificate) -> None:
     cert, key = files.cert.read_bytes(), files.key.read_bytes()
     files.cert.write_bytes(key)
@@ -161,6 +167,7 @@ def _swap(files: Certificate) -> None:
         (lambda f: f.cert.unlink(), "DUMB_TLS_CERT: .* cannot be read"),
         (lambda f: f.key.unlink(), "DUMB_TLS_KEY: .* cannot be read"),
         (lambda f: (f.key.unlink(), f.key.mkdir()), "DUMB_TLS_KEY: .* cannot be read"),
+        (_fifo, "DUMB_TLS_KEY: .* cannot be read"),
         (lambda f: f.cert.write_text("nonsense"), "are no PEM pair"),
         (lambda f: f.key.write_text(""), "are no PEM pair"),
         (_swap, "are no PEM pair"),

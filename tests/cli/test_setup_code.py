@@ -45,3 +45,12 @@ def test_an_api_at_a_public_address(rig: Rig) -> None:
             client.get("/auth/status")
         sent = http.request.call_args.kwargs["headers"]
         assert sent.get("Host", "203.0.113.5:8000") == host
+        with (
+            mock.patch("socket.create_connection") as connection,
+            mock.patch("websockets.sync.client.connect") as connect,
+        ):
+            client.open_socket("/ws/metrics")
+        assert connect.call_args.args == (f"ws://{host}/ws/metrics",)
+        if client is own:  # the name is not the address
+            assert connection.call_args.args[0] == ("203.0.113.5", 8000)
+            assert connect.call_args.kwargs["sock"] is connection.return_value

@@ -189,6 +189,7 @@ def test_a_pair_that_cannot_be_used_ends_the_start(tmp_path: Path, replica: int)
         ({"DUMB_TLS_CERT": str(one.cert)}, "set both, or neither"),
         ({"DUMB_TLS_CERT": str(one.cert), "DUMB_TLS_KEY": str(two.key)}, "cannot be used"),
         ({"DUMB_TLS_CERT": str(one.cert), "DUMB_TLS_KEY": "/none"}, "cannot be used"),
+        ({"DUMB_TLS_CERT": str(one.cert), "DUMB_TLS_KEY": "/dev/zero"}, "is not a file"),
     ):
         proxy = Proxy(tmp_path, replica, **environ)
         assert proxy.process.wait(20) == 78

@@ -1,8 +1,9 @@
 """`dumb up` with a certificate, the command line beside it, and the warning without one."""
 
 import io
+import ssl
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,16 @@ def test_up_with_a_certificate(running: Running, redis_url: str, tmp_path: Path)
     unreadable = elsewhere | {"DUMB_TLS_CA": str(tmp_path / "none")}
     assert "DUMB_TLS_CA" in dumb(running, "doctor", **unreadable)
 
+    for desk in (
+        Desk({"DUMB_HOME": str(running.home)}),
+        Desk({"DUMB_TLS_CA": str(tmp_path / "ca.crt")}, f"https://localhost:{running.api_port}"),
+    ):
+        with nullcontext() if desk.url == "" else pytest.raises(ssl.SSLError, match="mismatch"):
+            with desk.client.open_socket("/ws/metrics?interval=1") as socket:  # as `dumb top` does
+                assert socket.response is not None
+                assert socket.response.status_code == 101
+            desk.close()
+
     assert running.stop(launcher) == 0
     assert not (running.home / "api.tls").exists()
 
@@ -86,9 +97,10 @@ def test_bound_to_the_network_in_the_clear_is_said_once(running: Running, redis_
 def test_what_is_exposed(tmp_path: Path) -> None:
     plain = load_settings({})
     proxy = load_settings({"DUMB_TRUSTED_PROXIES": "10.0.0.1"})
+    anyone = load_settings({"DUMB_TRUSTED_PROXIES": " * "})
     tls = replace(plain, tls_cert=tmp_path, tls_key=tmp_path)
     for host in ("0.0.0.0", "::", "192.168.1.5", "nas.lan", ""):  # noqa: S104 - never bound
-        assert exposure(host, plain), host
+        assert exposure(host, plain) == exposure(host, anyone) != "", host
         assert exposure(host, proxy) == exposure(host, tls) == ""
     for host in ("127.0.0.1", "::1", "localhost", "127.8.0.1"):
         assert exposure(host, plain) == "", host
