@@ -25,6 +25,8 @@ COMPOSE: Final = {
     "DUMB_SUPERVISOR_USER": "user of the supervisor; 1000:1000: without root (docs/deployment.md)",
     "DUMB_SUPERVISOR_MEMORY": "most memory of the supervisor and all services together",
     "DUMB_REDIS_MAXMEMORY": "most memory of the data in Redis",
+    "DUMB_TLS_DIR": "directory with the certificate, mounted at /tls: a path with a / in it",
+    "DUMB_PROXY_USER": "user of the proxy, who must be able to read the key; 0:0 for root's",
     "DUMB_FRONT_SUBNET": "network of the proxy and the replicas; they believe its addresses",
     "DUMB_PROMETHEUS_BIND": "address on which Prometheus is published (profile monitoring)",
     "DUMB_PROMETHEUS_PORT": "port on which it is published",

@@ -9,6 +9,7 @@ import uvloop
 from services.api.address import find_address
 from services.api.app import create_app
 from services.api.auth.service import AuthOptions
+from services.api.certificate import Certificate
 from services.api.roster import raise_descriptor_limit
 from services.api.server import ListenError, serve
 from shared import ownlog
@@ -35,7 +36,7 @@ def main() -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(settings))
-    except ListenError as error:
+    except (ListenError, SettingsError) as error:
         _log.error("%s", error)
         return error.exit_code
     except KeyboardInterrupt:
@@ -47,6 +48,9 @@ async def _serve(settings: Settings) -> int:
     if refusal is not None:
         _log.error("%s", refusal.sentence)
         return refusal.code
+    certificate = None
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        certificate = Certificate(settings.tls_cert, settings.tls_key)
     host, port = await find_address(settings)
     app = create_app(
         settings.redis_url,
@@ -57,9 +61,17 @@ async def _serve(settings: Settings) -> int:
             refresh_s=settings.refresh_token_days * 86400,
             setup_code=settings.setup_code,
         ),
+        hsts=settings.hsts,
     )
     level = asyncio.create_task(LevelFollower(app.state.redis, settings, "dumb-api").run())
-    await serve(app, host, port, drain_s=settings.drain_s, trusted=settings.trusted_proxies)
+    await serve(
+        app,
+        host,
+        port,
+        drain_s=settings.drain_s,
+        trusted=settings.trusted_proxies,
+        certificate=certificate,
+    )
     level.cancel()
     return Exit.OK
 

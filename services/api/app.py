@@ -57,6 +57,7 @@ from services.api.routes import (
     seerr_sync,
     service_config,
     service_ui,
+    static,
     updates,
 )
 from services.api.secret_reads import SecretReads
@@ -76,8 +77,13 @@ def create_app(
     keys: Keys,
     *,
     auth_options: AuthOptions | None = None,
+    hsts: bool = False,
 ) -> FastAPI:
-    """One replica. Nothing is connected before it is served, and Redis may be away then."""
+    """One replica. Nothing is connected before it is served, and Redis may be away then.
+
+    Args:
+        hsts: answers over TLS forbid browsers everything else for this host name.
+    """
     app = FastAPI(
         title=docs.TITLE,
         version=VERSION,
@@ -114,7 +120,7 @@ def create_app(
     settings = (config, config_schema, config_versions, service_config, service_ui)
     work = (updates, history, jobs, seerr_sync)
     measured = (metrics, metrics_history, prometheus)
-    rest = (log_level, health, environment, docs)
+    rest = (log_level, health, environment, docs, static)
     for part in (*accounts, *services, *settings, *work, *measured, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())
@@ -132,9 +138,9 @@ def create_app(
     )
     app.add_middleware(HeadIsGet)
     app.add_middleware(PathNormalizer)
-    app.add_middleware(SecurityHeaders)
     app.add_middleware(LastAnswers, leaving=state.leaving)
     app.add_middleware(LastResort)
+    app.add_middleware(SecurityHeaders, hsts=hsts)  # outermost: errors have them too
     return app
 
 

@@ -11,14 +11,12 @@ from typing import Any, Final, NoReturn, cast
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 from uvicorn.server import ServerState
 
-from services.api.answers import Json
-from services.api.headers import ALWAYS
+from services.api.refusals import raw_refusal
 from services.api.roster import Member, Rank, Roster
 
 HEAD_S: Final = 10.0
@@ -85,7 +83,7 @@ class Http(HttpToolsProtocol):
             self.server_state.roster.leave(self.opening)
         if not self.server_state.roster.enter(self):
             sentence = "Too many connections. Try again in a moment."
-            self.transport.write(raw_answer(503, sentence, {"retry-after": "1"}))
+            self.transport.write(raw_refusal(503, sentence, {"retry-after": "1"}))
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -245,7 +243,7 @@ class Http(HttpToolsProtocol):
             return
         active = self._active
         if active is None or active.response_complete or not active.response_started:
-            self.transport.write(raw_answer(status, sentence))
+            self.transport.write(raw_refusal(status, sentence))
         self._linger()
 
     def _linger(self) -> None:
@@ -297,17 +295,3 @@ class Outlet:
     def is_closing(self) -> bool:
         """As the transport's."""
         return self._protocol.transport.is_closing()
-
-
-def raw_answer(status: int, sentence: str, more: dict[str, str] | None = None) -> bytes:
-    """A whole error as it goes over the wire."""
-    body = bytes(Json({"detail": sentence}).body)
-    fields = {
-        **ALWAYS,
-        **(more or {}),
-        "content-type": Json.media_type,
-        "content-length": str(len(body)),
-        "connection": "close",
-    }
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return STATUS_LINE[status] + head.encode() + b"\r\n" + body

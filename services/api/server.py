@@ -13,6 +13,7 @@ from typing import Any, Final
 import uvicorn
 from fastapi import FastAPI
 
+from services.api.certificate import Certificate
 from services.api.handshake import Secured
 from services.api.http_protocol import Http, State
 from services.api.roster import connection_cap
@@ -71,7 +72,11 @@ def _sentence(error: OSError, host: str, port: int) -> str:
 
 
 def make_server(
-    app: Any, *, log_level: str = "warning", trusted: str = "127.0.0.1,::1"
+    app: Any,
+    *,
+    log_level: str = "warning",
+    trusted: str = "127.0.0.1,::1",
+    certificate: Certificate | None = None,
 ) -> uvicorn.Server:
     """A server without sockets: `await server.serve(sockets=[...])`.
 
@@ -80,6 +85,7 @@ def make_server(
 
     Args:
         trusted: addresses and networks, by commas, whose `X-Forwarded-For` names the client.
+        certificate: for TLS; None for plain HTTP.
     """
     config = uvicorn.Config(
         app,
@@ -92,6 +98,7 @@ def make_server(
         log_level=log_level,
         server_header=False,
         forwarded_allow_ips=trusted,
+        ssl_context_factory=certificate.factory if certificate else None,
         timeout_graceful_shutdown=SHUTDOWN_S,
         lifespan="on",
     )
@@ -125,7 +132,13 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    app: FastAPI, host: str, port: int, *, drain_s: float = 0.0, trusted: str = "127.0.0.1,::1"
+    app: FastAPI,
+    host: str,
+    port: int,
+    *,
+    drain_s: float = 0.0,
+    trusted: str = "127.0.0.1,::1",
+    certificate: Certificate | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, and for `drain_s` after the first one, with `/readyz` red;
     then open requests are finished and every socket is closed with 1012.
@@ -134,7 +147,7 @@ async def serve(
         ListenError: see `listen`.
     """
     with listen(host, port) as sock:
-        server = make_server(app, trusted=trusted)
+        server = make_server(app, trusted=trusted, certificate=certificate)
         loop = asyncio.get_running_loop()
 
         def end() -> None:
@@ -150,7 +163,11 @@ async def serve(
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, leave)
-        log.info("Listening on %s port %d", host, sock.getsockname()[1])
+        secured = " with TLS" if certificate else ""
+        log.info("Listening on %s port %d%s", host, sock.getsockname()[1], secured)
+        following = asyncio.create_task(certificate.follow()) if certificate else None
         await server.serve(sockets=[sock])
+        if following is not None:
+            following.cancel()
         if not server.started:
             raise ListenError("The API did not start; the lines above say why.")

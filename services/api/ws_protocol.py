@@ -13,6 +13,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from services.api.refusals import Handshake, raw_refusal
 from services.api.roster import Rank, Roster
 
 EXTENSION: Final = "dumb.socket"
@@ -24,8 +25,6 @@ SHUTDOWN_GRACE_S: Final = 1.0
 LINGER_S: Final = (0.1, 2.0)
 """The rest of an oversized message is read away, so that the close frame is not lost to the reset
 that closing with unread data causes: until so long nothing came, and at most so long."""
-
-_BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class SocketControl(Protocol):
@@ -58,6 +57,8 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, config: Any, server_state: Any, *rest: Any, **options: Any) -> None:
         super().__init__(config, server_state, *rest, **options)
+        # As uvicorn makes it, but for the extensions, which are off (services/api/server.py).
+        self.conn = Handshake(max_size=self.config.ws_max_size, logger=self.conn.logger)
         self._roster: Roster = server_state.roster
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -128,7 +129,8 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # uvicorn forgets this one: the peer would wait for ever (414 and 431 among others).
-            self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
+            answer = b"".join(self.conn.data_to_send())
+            self.transport.write(answer or raw_refusal(400, "This is no WebSocket handshake."))
             self.transport.close()
 
     def handle_parser_exception(self) -> None:

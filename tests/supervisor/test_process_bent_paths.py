@@ -14,7 +14,7 @@ import pytest
 
 from tests.supervisor.live import Boss, is_root, shell
 from tests.support.redis_server import PrivateRedis
-from tests.support.rounds import rounds
+from tests.support.rounds import Rounds
 from tests.support.wait import wait_until_sync
 
 pytestmark = [
@@ -197,7 +197,9 @@ def test_a_tailed_log_becomes_a_link_and_a_file_again(private_redis: PrivateRedi
 
 
 @pytest.mark.timeout(180)
-def test_a_directory_becomes_a_link_while_the_log_rotates(private_redis: PrivateRedis) -> None:
+def test_a_directory_becomes_a_link_while_the_log_rotates(
+    private_redis: PrivateRedis, rounds: Rounds
+) -> None:
     """Every rotation renames and opens by name; the trap has files of these names."""
     swaps = 20 * rounds(20)
     script = (
