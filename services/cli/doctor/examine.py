@@ -21,7 +21,7 @@ from shared.errors import DumbError
 def examine(desk: Desk) -> list[Finding]:
     """Every finding, in the order in which one rests on the other."""
     try:
-        settings, _ = desk.settings, desk.base
+        settings, _ = desk.settings, desk.client
     except DumbError as error:
         return [Finding("settings", False, str(error), "Correct or unset it.")]
     near = settings.home.is_dir()
