@@ -336,7 +336,7 @@ async def test_an_answer_leaves_in_one_piece(api: Api) -> None:
     """A proxy would give a client the head of an answer whose replica dies before the rest."""
     async with peer(api) as client:
         await wait_until(lambda: len(roster(api)) == 1, what="the connection")
-        protocol = next(iter(roster(api)))
+        protocol = next(iter(roster(api)._members))
         written: list[bytes] = []
         inner = protocol.transport
 
