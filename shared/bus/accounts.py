@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 
 from shared.bus.claim import Command, Fence, flat
 from shared.bus.keys import Keys
+from shared.bus.refusals import require_changes
 from shared.bus.scripts import AUTH_LOOK
 from shared.models.account import Account, ApiToken, AuthSettings, epoch_of
 
@@ -75,6 +76,10 @@ class AccountReader:
         """Every readable API token. Raises as `look` does."""
         raw = cast("list[bytes]", await self._redis.hvals(self._keys.auth_tokens))
         return list(_readable(ApiToken.from_json, raw))
+
+    async def require_changes(self) -> None:
+        """Nothing can be published while Redis takes no changes. Raises what redis-py raises."""
+        await require_changes(self._redis, self._keys)
 
     async def problem(self) -> str:
         """Why the supervisor cannot serve accounts, "" when it can or says nothing."""
