@@ -204,7 +204,7 @@ class Accounts:
 
     async def _rise(self, above: int) -> None:
         """Another supervisor published `above`. Readers take nothing older than what they saw, so
-        our accounts count again only under a higher epoch. Nobody is logged in or out by it: the
+        our accounts count again only under a higher epoch. It logs no user in or out: the
         `tokens_epoch` of each account stays, and a later revocation gets a number of its own."""
         async with self._lock:
             if self._stamp() != self._seen:

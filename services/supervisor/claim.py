@@ -96,13 +96,13 @@ class Claim:
 
     @property
     def left_s(self) -> float:
-        """For how long nobody else can have the claim, in seconds. Time in which this process or
+        """For how long no other process can have the claim, in seconds. Time in which this process or
         its machine stood still counts. 0 or less: it is not certain, and may be another's."""
         return self._until - since_boot()
 
     @property
     def certain(self) -> bool:
-        """Whether what was read from Redis may take effect: nobody else reads it."""
+        """Whether what was read from Redis may take effect: no other supervisor reads it."""
         return self.left_s > 0
 
     # -- taking ----------------------------------------------------------------------------

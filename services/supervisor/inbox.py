@@ -27,7 +27,7 @@ AFTER_A_READ_S: Final = 0.001
 BEFORE_THE_END_S: Final = 0.5
 """So long before the claim could run out a read that waits has ended."""
 STRAY_MS: Final = 1000
-"""A pending entry that nobody here has seen by then was delivered to another supervisor."""
+"""A pending entry that this process has not seen by then was delivered to another supervisor."""
 MAX_PENDING: Final = 1000
 HARD_CAP: Final = 100_000
 """A command stream is never longer than this."""
@@ -103,8 +103,8 @@ class Inbox:
         _log.warning("moved %s to %s, because %s", stream, name, why)
 
     async def _resume(self, redis: Redis) -> None:
-        """Commands that could not begin when the claim was uncertain: unless somebody else has
-        carried them out since, they begin now."""
+        """Commands that could not begin when the claim was uncertain: unless another supervisor
+        has carried them out since, they begin now."""
         waiting = self._dispatcher.postponed
         found = await self._receipts(redis, [command.id for command, _ in waiting])
         for command, raw in list(waiting):

@@ -94,7 +94,7 @@ class Job:
         self.step("claimed")
 
     def may_begin(self) -> bool:
-        """Asked right before its effect. False: leave it, somebody else begins with it later."""
+        """Asked right before its effect. False: leave it, it begins later elsewhere."""
         return self._gate is None or self._gate(self)
 
     def intend(self, target: int) -> None:

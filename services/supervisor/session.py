@@ -73,7 +73,7 @@ class Session:
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     async def goodbye(self, *, leaving: bool) -> None:
-        """The last beat. `leaving`: nobody will be here any more, so others need not wait.
+        """The last beat. `leaving`: no successor takes over, so others need not wait.
 
         Raises what redis-py raises.
         """

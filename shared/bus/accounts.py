@@ -161,7 +161,7 @@ async def stated_epoch(redis: Redis, keys: Keys) -> int | None:
     try:
         raw = cast("bytes | None", await redis.hget(keys.auth_settings, "epoch"))
         return epoch_of(raw) if raw is not None else None
-    except (ResponseError, ValueError):  # another type, or nonsense: nobody can decide by it
+    except (ResponseError, ValueError):  # another type, or nonsense: no reader can decide by it
         return None
 
 

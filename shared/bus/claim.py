@@ -63,7 +63,7 @@ class Holder:
 
     @classmethod
     def from_json(cls, raw: bytes) -> "Holder":
-        """Of whatever stands there: what cannot be read is nobody in particular."""
+        """Of whatever stands there: what cannot be read is an unknown holder."""
         try:
             tree = orjson.loads(raw)
             return cls(**{name: kind(tree[name]) for name, kind in _KINDS.items() if name in tree})

@@ -17,7 +17,7 @@ from services.supervisor.identity import boot_id
 from shared.exits import Exit
 from tests.supervisor.live import Boss, service, shell, tree
 from tests.support.rivals import heartbeat_without_claim, renewed_claim
-from tests.support.rounds import rounds
+from tests.support.rounds import Rounds
 from tests.support.wait import wait_until_sync
 
 CLAIM = "dumb:commands:claim"
@@ -351,7 +351,7 @@ class Faults:
         wait_until_sync(self.one.beats, timeout=20, what="the heartbeat of the first one")
 
     def frozen_alone(self) -> None:
-        """Nobody was there meanwhile, and what it had read is done once."""
+        """No other one was there meanwhile, and what it had read is done once."""
         command = self._restart()
         os.kill(self.one.pid, signal.SIGSTOP)
         self.one.redis.pexpire(CLAIM, 1)
@@ -380,7 +380,7 @@ class Faults:
 
 
 @pytest.mark.timeout(900)
-def test_rounds_of_faults(one: Boss, two: Boss) -> None:
+def test_rounds_of_faults(one: Boss, two: Boss, rounds: Rounds) -> None:
     works(one)
     rng = random.Random(6)
     faults = Faults(one, two, rng)
