@@ -179,7 +179,10 @@ def _take_known(parent: int, path: Path, said: list[str]) -> None:
     if stat.S_ISLNK(info.st_mode):
         _refuse_link(parent, path, info)
     elif not stat.S_ISDIR(info.st_mode):
-        raise OwnershipError(f"{path} is no directory: move it away.")
+        raise OwnershipError(
+            f"The data directory {path.parent} cannot be used: "
+            f"{path} is no directory. Move it away."
+        )
     else:
         _close_tree(parent, path, said, _MOST_LEVELS)
 
