@@ -32,6 +32,9 @@ test: $(VENV)/.installed-dev $(VENV)/generator/.installed ## all tests; ARGS='-k
 			--dist loadfile </dev/null || exit 1; \
 	done
 
+soak: $(VENV)/.installed-dev ## tests of faults, all their rounds; a table at the end (hours)
+	DUMB_ROUNDS=$${DUMB_ROUNDS:-all} $(CLEAN_ENV) $(BIN)/python -m pytest --soak --timeout 0 $(ARGS)
+
 lint: $(VENV)/.installed-dev ## ruff, mypy, import rules, secrets, known faults
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)

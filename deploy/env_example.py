@@ -22,7 +22,7 @@ COMPOSE: Final = {
     "DUMB_BIND": "address on which the proxy's port is published; 0.0.0.0 for every network",
     "DUMB_PORT": "port on which it is published",
     "DUMB_CONFIG_DIR": "directory with dumb_config.json: a path with a / in it, or a volume",
-    "DUMB_SUPERVISOR_USER": "user of the supervisor; 0:0 is the root mode of docs/deployment.md",
+    "DUMB_SUPERVISOR_USER": "user of the supervisor; 1000:1000: without root (docs/deployment.md)",
     "DUMB_SUPERVISOR_MEMORY": "most memory of the supervisor and all services together",
     "DUMB_REDIS_MAXMEMORY": "most memory of the data in Redis",
     "DUMB_TLS_DIR": "directory with the certificate, mounted at /tls: a path with a / in it",

@@ -44,6 +44,9 @@ class Settings:
     """How long the API goes on serving after SIGTERM, while `/readyz` is red."""
     trusted_proxies: str = "127.0.0.1,::1"
     """Addresses and networks whose `X-Forwarded-For` the API believes."""
+    service_user: tuple[int, int] | None = None
+    """User and group id of services whose configuration names none, under a root supervisor; None
+    for the supervisor's own."""
     proxies_given: bool = False
     """Whether the environment names proxies; `*` names none."""
     access_token_minutes: int = 60
@@ -110,6 +113,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_url=env.get("DUMB_API_URL", "").strip().rstrip("/"),
         drain_s=_seconds(env, "DUMB_API_DRAIN_S"),
         trusted_proxies=env.get("DUMB_TRUSTED_PROXIES", "").strip() or "127.0.0.1,::1",
+        service_user=_service_user(env.get("DUMB_SERVICE_USER", "")),
         proxies_given=env.get("DUMB_TRUSTED_PROXIES", "").strip() not in {"", "*"},
         access_token_minutes=_count(env, "JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 60),
         refresh_token_days=_count(env, "JWT_REFRESH_TOKEN_EXPIRE_DAYS", 30),
@@ -236,6 +240,21 @@ def _count(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 < int(text[:9]) < _MAX_COUNT:
         raise SettingsError(f"{name} is '{text[:40]}': use a number from 1 to {_MAX_COUNT - 1}.")
     return int(text)
+
+
+_MAX_ID: Final = 2**32 - 2
+
+
+def _service_user(text: str) -> tuple[int, int] | None:
+    """`uid:gid`; `0:0` is the same as nothing."""
+    if text.strip() in {"", "0:0"}:
+        return None
+    ids = [int(part) for part in text.strip().split(":") if part.isascii() and part.isdecimal()]
+    if text.count(":") != 1 or len(ids) != 2 or not all(0 < one <= _MAX_ID for one in ids):
+        raise SettingsError(
+            f"DUMB_SERVICE_USER is '{text[:40]}': use a user and a group id, such as 1000:1000."
+        )
+    return ids[0], ids[1]
 
 
 def _path(text: str) -> Path | None:

@@ -4,17 +4,20 @@ import asyncio
 import logging
 import sys
 
+import uvloop
+
 from services.api.address import find_address
 from services.api.app import create_app
 from services.api.auth.service import AuthOptions
 from services.api.certificate import Certificate
-from services.api.loop import Loop
+from services.api.roster import raise_descriptor_limit
 from services.api.server import ListenError, serve
 from shared import ownlog
 from shared.bus.access import find_refusal
 from shared.bus.keys import Keys
 from shared.bus.log_level import LevelFollower
 from shared.exits import Exit
+from shared.memory import close_memory
 from shared.settings import Settings, SettingsError, load_settings
 
 _log = logging.getLogger("services.api")
@@ -22,14 +25,16 @@ _log = logging.getLogger("services.api")
 
 def main() -> int:
     """Serve until a signal; the exit code."""
+    close_memory()
     try:
         settings = load_settings()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     ownlog.install(settings.log_level)
+    raise_descriptor_limit()  # nothing is started here that could inherit it
     try:
-        with asyncio.Runner(loop_factory=Loop) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(settings))
     except (ListenError, SettingsError) as error:
         _log.error("%s", error)

@@ -26,7 +26,7 @@ from services.api.headers import SecurityHeaders
 from services.api.job_ends import JobEnds
 from services.api.jobs import JobDesk
 from services.api.leaving import LastAnswers, Leaving
-from services.api.limits import BodyLimit
+from services.api.limits import BodyLimit, Budget
 from services.api.methods import AnswerOptions
 from services.api.openapi.document import complete_document, operation_id
 from services.api.paths import PathNormalizer
@@ -61,6 +61,7 @@ from services.api.routes import (
     updates,
 )
 from services.api.secret_reads import SecretReads
+from services.api.situation import SituationReader
 from services.api.ws.router import open_rooms, ws_routes
 from shared.bus.client import commands_client
 from shared.bus.keys import Keys
@@ -99,6 +100,7 @@ def create_app(
     reader = ConfigReader(redis, keys, lambda: bridge.counters.resyncs)
     state = app.state
     state.redis, state.keys, state.bridge, state.config = redis, keys, bridge, reader
+    state.situation = SituationReader(redis, keys, reader)
     state.commands = CommandService(redis, keys, bridge, reader)
     state.config_changes = ConfigChanges(state.commands)
     state.secret_reads = SecretReads(redis, keys)
@@ -108,6 +110,7 @@ def create_app(
     state.jobs = JobDesk(redis_url, keys)
     state.job_ends = JobEnds(bridge, state.jobs)
     state.leaving = Leaving()
+    state.budget = Budget()
     state.charts = Charts(redis, keys)
     open_rooms(state)
     install_errors(app)
@@ -125,7 +128,7 @@ def create_app(
     doors = state.doors = Doors(app.routes)
     # The last one added is the first that a request passes.
     app.add_middleware(AnswerOptions, doors=doors)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, budget=state.budget)
     app.add_middleware(
         Guard,
         auth=state.auth,

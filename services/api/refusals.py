@@ -1,6 +1,6 @@
 """What the server itself refuses, before ASGI: with the security headers, and as JSON."""
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from websockets.http11 import Response
 from websockets.server import ServerProtocol
 
@@ -8,25 +8,18 @@ from services.api.answers import Json
 from services.api.headers import SECURITY
 
 
-def raw_refusal(sentence: str) -> bytes:
-    """A whole 400 as it goes over the wire."""
-    body = Json({"detail": sentence}).body
+def raw_refusal(status: int, sentence: str, more: dict[str, str] | None = None) -> bytes:
+    """A whole error as it goes over the wire. `more`: headers of its own."""
+    body = bytes(Json({"detail": sentence}).body)
     fields = {
         **SECURITY,
+        **(more or {}),
         "content-type": Json.media_type,
         "content-length": str(len(body)),
         "connection": "close",
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return STATUS_LINE[400] + head.encode() + b"\r\n" + bytes(body)
-
-
-class Http(HttpToolsProtocol):
-    """uvicorn's, whose answer to bytes that are no request is plain text without headers."""
-
-    def send_400_response(self, msg: str) -> None:
-        self.transport.write(raw_refusal(msg))
-        self.transport.close()
+    return STATUS_LINE[status] + head.encode() + b"\r\n" + body
 
 
 class Handshake(ServerProtocol):

@@ -7,13 +7,16 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
 
 from services.api.certificate import Certificate
-from services.api.refusals import Http
+from services.api.handshake import Secured
+from services.api.http_protocol import Http, State
+from services.api.roster import connection_cap
 from services.api.ws_protocol import ControlledWebSocket
 from shared.errors import DumbError
 
@@ -28,6 +31,8 @@ SHUTDOWN_S: Final = 3
 ABANDON_S: Final = 1.5
 """After so much of it, requests that wait for a command are told where to follow it."""
 BACKLOG: Final = 1024
+CHECK_TICKS: Final = 5
+"""Slow clients are looked for every half second."""
 
 
 class ListenError(DumbError):
@@ -102,6 +107,24 @@ def make_server(
 
 class _Server(uvicorn.Server):
     """uvicorn raises a caught signal again when it is done, which would end us mid-clean-up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.server_state: State = State(connection_cap())
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen. TLS is begun by our own protocol, which counts those who do not."""
+        if (context := self.config.ssl) is not None:
+            self.config.ssl = None
+            opening: Any = partial(Secured, context)
+            self.config.http_protocol_class = opening
+        await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % CHECK_TICKS == 0:
+            self.server_state.roster.check(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ ASGI can neither abort a connection nor close one whose peer has stopped reading
 a buffer that never drains (measured: for as long as the peer lives).
 """
 
+import asyncio
 from typing import Any, Final, Protocol
 
 from starlette.websockets import WebSocket
@@ -13,6 +14,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 
 from services.api.refusals import Handshake, raw_refusal
+from services.api.roster import Rank, Roster
 
 EXTENSION: Final = "dumb.socket"
 """Key in the scope's `extensions`; the value is a `SocketControl`."""
@@ -53,10 +55,33 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
 
     _linger_until: float | None = None
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, config: Any, server_state: Any, *rest: Any, **options: Any) -> None:
+        super().__init__(config, server_state, *rest, **options)
         # As uvicorn makes it, but for the extensions, which are off (services/api/server.py).
         self.conn = Handshake(max_size=self.config.ws_max_size, logger=self.conn.logger)
+        self._roster: Roster = server_state.roster
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._roster.enter(self)  # in the place that its HTTP request has left
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._roster.leave(self)
+        super().connection_lost(exc)
+
+    def rank(self) -> Rank:
+        """See `roster.Member`: a socket counts once it is admitted, and until it is closed."""
+        if not hasattr(self, "scope") or self.close_sent:
+            return Rank.SILENT
+        state: dict[str, Any] = self.scope.get("state", {})
+        return Rank.KEPT if state.get("principal") is not None else Rank.SILENT
+
+    def evict(self) -> None:
+        """Drop the connection for another one."""
+        self.transport.abort()
+
+    def check(self, _now: float, /) -> None:
+        """Open sockets have pings of their own (`ws_ping_timeout`)."""
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -105,7 +130,7 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # uvicorn forgets this one: the peer would wait for ever (414 and 431 among others).
             answer = b"".join(self.conn.data_to_send())
-            self.transport.write(answer or raw_refusal("This is no WebSocket handshake."))
+            self.transport.write(answer or raw_refusal(400, "This is no WebSocket handshake."))
             self.transport.close()
 
     def handle_parser_exception(self) -> None:

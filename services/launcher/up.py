@@ -17,7 +17,7 @@ from services.launcher.fifos import Fifos
 from services.launcher.files import write_private
 from services.launcher.first_account import hint
 from services.launcher.handover import take_over
-from services.launcher.home import HomeLock, copy_sample, make_home
+from services.launcher.home import HomeLock, copy_sample, make_home, take_home
 from services.launcher.kernel import become_subreaper
 from services.launcher.programs import Program
 from services.launcher.redis_binary import redis_servers
@@ -88,6 +88,8 @@ class Up:
         Raises:
             DumbError: it cannot start; one sentence. Whatever had been started is stopped.
         """
+        for sentence in take_home(self._settings):
+            self._console.say(sentence)
         make_home(self._settings.home)
         lock = HomeLock(self._settings.home)
         lock.acquire()

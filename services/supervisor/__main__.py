@@ -14,9 +14,12 @@ from services.supervisor.app import Supervisor
 from services.supervisor.config_mount import trouble_with
 from services.supervisor.ownlog import install
 from shared.bus.access import find_refusal
+from shared.container import container_engine
 from shared.errors import DumbError
 from shared.exits import Exit
-from shared.settings import load_settings
+from shared.memory import close_memory
+from shared.ownership import close_secrets, take_over
+from shared.settings import Settings, load_settings
 
 _log = logging.getLogger("services.supervisor")
 
@@ -31,6 +34,7 @@ async def _run(*, only_check: bool) -> int:
     if only_check:
         return Exit.OK
     try:
+        _close_to_services(settings)
         supervisor = Supervisor(settings, os.environ, own_log)
     except DumbError as error:
         _log.error("%s", error)
@@ -48,8 +52,21 @@ async def _run(*, only_check: bool) -> int:
     return await supervisor.run()
 
 
+def _close_to_services(settings: Settings) -> None:
+    """Before the first service starts. Raises `OwnershipError`, `OSError`."""
+    engine = container_engine()
+    for sentence in take_over(settings, container=bool(engine)):
+        _log.warning("%s", sentence)
+    if engine and os.geteuid() == 0:
+        try:
+            close_secrets()
+        except OSError as error:
+            _log.warning("/run/secrets cannot be closed to services: %s.", error.strerror)
+
+
 def main() -> int:
     """Run until a signal; the exit code."""
+    close_memory()
     os.umask(0o027)
     try:
         return uvloop.run(_run(only_check="--check" in sys.argv[1:]))

@@ -284,6 +284,7 @@ class Supervisor:
             python=sys.executable,
             environ=self._environ,
             top=self._config.effective,
+            user=Owner(*(self._settings.service_user or ())),
         )
 
     def _submit(self, action: Action, unit: Unit, why: str) -> Job:

@@ -8,6 +8,7 @@ import orjson
 from redis.asyncio import Redis
 
 from shared.bus.keys import Keys
+from shared.bus.refusals import require_changes
 from shared.bus.scripts import AUTH_LOOK
 from shared.models.account import Account, ApiToken, AuthSettings
 
@@ -73,6 +74,10 @@ class AccountReader:
         """Every readable API token. Raises as `look` does."""
         raw = cast("list[bytes]", await self._redis.hvals(self._keys.auth_tokens))
         return list(_readable(ApiToken.from_json, raw))
+
+    async def require_changes(self) -> None:
+        """Nothing can be published while Redis takes no changes. Raises what redis-py raises."""
+        await require_changes(self._redis, self._keys)
 
     async def problem(self) -> str:
         """Why the supervisor cannot serve accounts, "" when it can or says nothing."""

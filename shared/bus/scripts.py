@@ -7,7 +7,8 @@ A key that a script only reads comes in ARGV: as one of KEYS it would need the p
 from typing import Final
 
 # A receipt and its stream entry appear together or not at all, once per id, and only while a
-# supervisor is there to execute it (docs/protocol.md, "Waiting for a receipt").
+# supervisor is there to execute it (docs/protocol.md, "Waiting for a receipt"). A heartbeat is
+# missing as well while Redis takes no changes: a change without effect then says so.
 # KEYS: receipt, stream.
 # ARGV: heartbeat key, service set key, ttl, process_name (or ""), n, n field/value pairs of the
 # receipt, then those of the entry.
@@ -15,7 +16,10 @@ from typing import Final
 SUBMIT: Final = """
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'hash' then return 0 end
-if redis.call('EXISTS', ARGV[1]) == 0 then return -1 end
+if redis.call('EXISTS', ARGV[1]) == 0 then
+  if kind == 'none' then redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', 'probe', '') end
+  return -1
+end
 if ARGV[4] ~= '' and redis.call('SISMEMBER', ARGV[2], ARGV[4]) == 0 then return -2 end
 if kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local n = tonumber(ARGV[5])

@@ -1,6 +1,5 @@
 """The API with a certificate of its own: it speaks TLS, follows the files, refuses bad ones."""
 
-import asyncio
 import http.client
 import os
 import socket
@@ -14,7 +13,6 @@ from cryptography.hazmat.primitives import serialization
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from services.api.loop import Loop
 from services.launcher.health import is_well
 from shared.exits import Exit
 from shared.settings import SettingsError, load_settings
@@ -238,25 +236,3 @@ def test_who_is_trusted(tmp_path: Path, authority: Authority) -> None:
             exactly(unusable)
         with pytest.raises(SettingsError, match="DUMB_TLS_CA"):
             system_and(unusable)
-
-
-def test_a_client_that_does_not_shake_hands_is_let_go(files: Certificate) -> None:
-    class Impatient(Loop):
-        handshake_s = 0.2
-
-    async def closed_after_silence() -> bytes:
-        context = server_context(files.cert, files.key)
-        server = await asyncio.get_running_loop().create_server(
-            asyncio.Protocol, "127.0.0.1", 0, ssl=context
-        )
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            async with asyncio.timeout(10):
-                rest = await reader.read()
-            writer.close()
-            return rest
-
-    with asyncio.Runner(loop_factory=Impatient) as runner:
-        assert runner.run(closed_after_silence()) == b""
-    assert Loop.handshake_s == 10

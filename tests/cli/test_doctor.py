@@ -6,9 +6,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from services.cli.doctor.machine import lock_holder
+import pytest
+
+from services.cli.doctor.findings import report
+from services.cli.doctor.machine import check_options, lock_holder
+from services.cli.terminal import Terminal
 from services.cli.top import host_line, rows
+from shared.settings import load_settings
 from tests.cli.conftest import Rig
 from tests.cli.terminal import OnTerminal
 from tests.support.program import PROJECT
@@ -148,3 +154,21 @@ def test_the_kernel_tells_who_holds_a_lock(rig: Rig) -> None:
 def test_samples_may_be_incomplete() -> None:
     assert host_line({}) == ""
     assert rows({"dumb_managed": ["odd", {"name": "A"}]}, "memory", 0.0)[0][0] == "A"
+
+
+def test_options_without_effect_are_a_warning_and_no_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings({"DUMB_HOME": str(tmp_path)})
+    assert list(check_options(settings)) == []
+    tree = {"dumb": {"media_protection": {"enabled": True}, "star_up": {}}}
+    settings.config_path.write_text(json.dumps(tree))
+    found = list(check_options(settings))
+    assert report(Terminal({}), found, tree=False) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (
+        "WARNING  options without effect: options that are on and not built here: "
+        "dumb.media_protection.enabled; keys that nothing uses: dumb.star_up"
+    )
+    assert "docs/migrating.md" in lines[1]
+    assert lines[-1] == "Everything is well."

@@ -9,7 +9,12 @@ from services.cli.desk import Desk
 from services.cli.doctor.api import check_api
 from services.cli.doctor.bus import check_redis
 from services.cli.doctor.findings import Finding
-from services.cli.doctor.machine import check_config_file, check_home, check_locks
+from services.cli.doctor.machine import (
+    check_config_file,
+    check_home,
+    check_locks,
+    check_options,
+)
 from shared.errors import DumbError
 
 
@@ -27,7 +32,7 @@ def examine(desk: Desk) -> list[Finding]:
     found += api
     if not told and (near or settings.redis_url):
         found += check_redis(settings)
-        found += check_locks(settings) if near else ()
+        found += [*check_options(settings), *check_locks(settings)] if near else ()
     return found
 
 

@@ -117,7 +117,7 @@ async def start_api(keys: Keys) -> AsyncIterator[StartApi]:
 @asynccontextmanager
 async def _api(app: FastAPI, wait: bool) -> AsyncIterator[Api]:
     sock = listen("127.0.0.1", 0)
-    server = make_server(app)
+    server = app.state.server = make_server(app)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     port = sock.getsockname()[1]
     try:
