@@ -5,6 +5,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from urllib.parse import urlsplit
@@ -165,17 +166,20 @@ class Client:
         options: dict[str, Any] = {"ssl": self._tls} if self._tls is not None else {}
         base = urlsplit(self.base)
         scheme, place = ("wss" if self._tls else "ws"), base.netloc
-        if self._host:  # `Host` follows from the URL, the connection from the address
-            place = self._host
-            port = base.port or (443 if self._tls else 80)
-            options["sock"] = socket.create_connection((base.hostname or "", port), SOCKET_S)
-        opened: ClientConnection = connect(
-            f"{scheme}://{place}{base.path}{path}",
-            additional_headers=headers,
-            proxy=None,
-            open_timeout=SOCKET_S,
-            **options,
-        )
+        with ExitStack() as opening:
+            if self._host:  # `Host` follows from the URL, the connection from the address
+                place = self._host
+                at = base.hostname or "", base.port or (443 if self._tls else 80)
+                options["sock"] = connection = socket.create_connection(at, SOCKET_S)
+                opening.callback(connection.close)  # unless it is opened
+            opened: ClientConnection = connect(
+                f"{scheme}://{place}{base.path}{path}",
+                additional_headers=headers,
+                proxy=None,
+                open_timeout=SOCKET_S,
+                **options,
+            )
+            opening.pop_all()
         return opened
 
     def _exchange(self, method: str, path: str, token: str, request: dict[str, Any]) -> Any:
