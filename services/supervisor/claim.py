@@ -96,7 +96,7 @@ class Claim:
 
     @property
     def left_s(self) -> float:
-        """For how long no other process can have the claim, in seconds. Time in which this process or
+        """For how long no other process can have the claim, in seconds. Time in which this one or
         its machine stood still counts. 0 or less: it is not certain, and may be another's."""
         return self._until - since_boot()
 

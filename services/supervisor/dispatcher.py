@@ -206,7 +206,7 @@ class Dispatcher:
         return False
 
     def again(self, command: Command, raw: Mapping[bytes, bytes]) -> None:
-        """Begin a postponed command: the claim is ours, and no other supervisor has carried it out."""
+        """Begin a postponed command: the claim is ours, and no other one carried it out."""
         if command.id not in self._in_flight and not self.outcome(command):
             self._begin(command, raw)
 

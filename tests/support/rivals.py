@@ -35,7 +35,7 @@ def _again(act: Any) -> Iterator[None]:
 
 @contextmanager
 def renewed_claim(redis: Redis) -> Iterator[bytes]:
-    """The value that stands there now, renewed as long as it stands there, also for a dead holder."""
+    """The value that stands there now, renewed while it stands there, also for a dead holder."""
     value: Any = redis.get("dumb:commands:claim")
     assert isinstance(value, bytes), "no supervisor has the claim"
     with _again(lambda: redis.eval(_RENEW, 1, "dumb:commands:claim", value)):
