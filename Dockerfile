@@ -1,5 +1,5 @@
 # One image for every program: `docker run IMAGE python -m services.api`, or what docker-compose.yml
-# says. It runs as user 1000; the supervisor can run as root instead, see docs/deployment.md.
+# says. It runs as user 1000; Compose runs the supervisor as root, see docs/deployment.md.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build

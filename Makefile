@@ -1,6 +1,6 @@
 # `make run` and `make test` are all that a fresh machine needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt compose-test bench lock clean
+.PHONY: help run test lint fmt compose-test bench lock audit vendor clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 CODE := shared services tests bench deploy
 # Most tests wait for processes, so there are more workers than cores.
 WORKERS := 4
+# A tool of its own, because it brings 30 packages along.
+PIP_AUDIT := pip-audit@2.10.1
 # What a user types reaches the services' environment; what make adds to it does not.
 CLEAN_ENV := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
 
@@ -30,11 +32,16 @@ test: $(VENV)/.installed-dev $(VENV)/generator/.installed ## all tests; ARGS='-k
 			--dist loadfile </dev/null || exit 1; \
 	done
 
-lint: $(VENV)/.installed-dev ## ruff, mypy, import rules
+soak: $(VENV)/.installed-dev ## tests of faults, all their rounds; a table at the end (hours)
+	DUMB_ROUNDS=$${DUMB_ROUNDS:-all} $(CLEAN_ENV) $(BIN)/python -m pytest --soak --timeout 0 $(ARGS)
+
+lint: $(VENV)/.installed-dev ## ruff, mypy, import rules, secrets, known faults
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+	$(BIN)/python -m deploy.secret_scan
+	$(BIN)/python -m deploy.fault_scan
 
 fmt: $(VENV)/.installed-dev ## format, and fix what ruff can
 	$(BIN)/ruff check --fix-only $(CODE)
@@ -50,11 +57,19 @@ lock: ## compile the lock files (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		requirements.in -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
-		requirements-dev.in -o requirements-dev.lock
+		requirements-dev.in -c requirements.lock -o requirements-dev.lock
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		requirements-generator.in -o requirements-generator.lock
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		--no-deps --only-binary :all: requirements-redis.in -o requirements-redis.lock
+
+audit: ## known faults of the dependencies (needs uv and the internet)
+	for file in requirements*.lock; do \
+		uv tool run $(PIP_AUDIT) --strict --disable-pip --require-hashes -r $$file || exit 1; \
+	done
+
+vendor: $(VENV)/.installed-dev ## the viewers of /docs and /scalar, from their npm packages (needs npm)
+	$(BIN)/python -m deploy.vendor
 
 clean: ## remove the environment and caches; ./var keeps your data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

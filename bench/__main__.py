@@ -18,6 +18,8 @@ NAMES = (
     "cli",
     "seerr",
     "proxy",
+    "refusals",
+    "strangers",
 )
 
 

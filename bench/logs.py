@@ -82,7 +82,8 @@ def stalled(stack: Stack, *, with_stalled: bool) -> list[float]:
             if match := re.search(r" at (\d+\.\d+) ", text):
                 delays.append((time.time() - float(match[1])) * 1000)
     wait_until_sync(lambda: stack.supervisor.service(PACED)["status"] == "running")
-    status, _ = post(connection, "/process/stop-service", {"process_name": PACED})
+    # The API closes a connection on which nothing is asked for some seconds.
+    status, _ = post(stack.connection(), "/process/stop-service", {"process_name": PACED})
     assert status == 200
     return delays
 

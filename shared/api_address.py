@@ -1,5 +1,6 @@
 """Where the API listens, for those who must reach it before or without reading the whole file."""
 
+import ipaddress
 import json
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,41 @@ def reachable_host(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
 
 
-def http_base(host: str, port: int) -> str:
-    """`http://host:port` as a client on this machine uses it."""
+def is_loopback(host: str) -> bool:
+    """Whether a bind address or host name can only mean this machine."""
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def http_base(host: str, port: int, *, tls: bool = False) -> str:
+    """`http://host:port`, or `https:`, as a client on this machine uses it."""
     name = reachable_host(host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    place = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    return f"https://{place}" if tls else f"http://{place}"
+
+
+def local_base(settings: Settings) -> str:
+    """Of this data directory's API."""
+    return http_base(*api_address(settings), tls=api_certificate(settings) is not None)
+
+
+def api_certificate(settings: Settings) -> Path | None:
+    """The certificate file of this data directory's API; None when it speaks plain HTTP.
+
+    The environment says it, or the `dumb up` that runs: other shells do not have its environment.
+    """
+    if settings.tls_cert is not None:
+        return settings.tls_cert
+    try:
+        text = settings.api_tls_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return Path(text) if text else None
 
 
 def _tree(path: Path) -> Any:

@@ -20,7 +20,7 @@ class Exit(IntEnum):
     CANNOT_WRITE = 73
     """The data directory is missing, or may not be written."""
     IN_USE = 75
-    """Another one runs on this data directory."""
+    """Another one runs on this data directory; of the supervisor: or writes to this Redis."""
     TLS = 76
     """Redis and this program do not accept each other's certificates."""
     NO_PERMISSION = 77

@@ -101,6 +101,15 @@ def holder_noted(descriptor: int) -> int:
     return int(words[0]) if words and words[0].isdigit() else 0
 
 
+def former_holder(path: Path) -> int:
+    """The pid that a lock file names, whether or not that process lives; 0 without one."""
+    try:
+        words = path.read_bytes()[:32].split()
+    except OSError:
+        return 0
+    return int(words[0]) if words and words[0].isdigit() else 0
+
+
 def holder(path: Path) -> int | None:
     """Pid of the process that holds this lock file; 0 when it is held but names nobody.
 

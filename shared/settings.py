@@ -44,8 +44,21 @@ class Settings:
     """How long the API goes on serving after SIGTERM, while `/readyz` is red."""
     trusted_proxies: str = "127.0.0.1,::1"
     """Addresses and networks whose `X-Forwarded-For` the API believes."""
+    service_user: tuple[int, int] | None = None
+    """User and group id of services whose configuration names none, under a root supervisor; None
+    for the supervisor's own."""
+    proxies_given: bool = False
+    """Whether the environment names proxies; `*` names none."""
     access_token_minutes: int = 60
     refresh_token_days: int = 30
+    tls_cert: Path | None = None
+    """PEM file with the certificate that the API shows, and its chain."""
+    tls_key: Path | None = None
+    """PEM file with its key. Both are set, or neither."""
+    tls_ca: Path | None = None
+    """PEM file of authorities that the command line trusts beside the system's."""
+    hsts: bool = False
+    """Whether answers over TLS forbid browsers everything else for the host name."""
 
     @property
     def users_path(self) -> Path:
@@ -67,6 +80,11 @@ class Settings:
         """Where `dumb up` leaves the URL of the Redis in use, for `redis-cli -u`."""
         return self.home / "redis.url"
 
+    @property
+    def api_tls_file(self) -> Path:
+        """Where `dumb up` leaves the path of the API's certificate while the API speaks TLS."""
+        return self.home / "api.tls"
+
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings of this program.
@@ -78,6 +96,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     home = Path(env.get("DUMB_HOME") or "var").expanduser().absolute()
     url = env.get("REDIS_URL", "").strip()
     url = _with_secrets(url, env) if url else _read_url(home / "redis.url")
+    tls_cert, tls_key = _tls_pair(env)
     return Settings(
         home=home,
         config_path=Path(env.get("DUMB_CONFIG") or home / "dumb_config.json").absolute(),
@@ -94,8 +113,14 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_url=env.get("DUMB_API_URL", "").strip().rstrip("/"),
         drain_s=_seconds(env, "DUMB_API_DRAIN_S"),
         trusted_proxies=env.get("DUMB_TRUSTED_PROXIES", "").strip() or "127.0.0.1,::1",
+        service_user=_service_user(env.get("DUMB_SERVICE_USER", "")),
+        proxies_given=env.get("DUMB_TRUSTED_PROXIES", "").strip() not in {"", "*"},
         access_token_minutes=_count(env, "JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 60),
         refresh_token_days=_count(env, "JWT_REFRESH_TOKEN_EXPIRE_DAYS", 30),
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_ca=_path(env.get("DUMB_TLS_CA", "")),
+        hsts=_switch(env, "DUMB_HSTS"),
     )
 
 
@@ -118,6 +143,22 @@ def _secret(env: Mapping[str, str]) -> str:
             f"{name} is shorter than {MIN_SECRET_BYTES} bytes: use `openssl rand -base64 32`."
         )
     return secret
+
+
+def _tls_pair(env: Mapping[str, str]) -> tuple[Path | None, Path | None]:
+    """`DUMB_TLS_CERT` and `DUMB_TLS_KEY`. They are read by what serves (shared/tls.py)."""
+    cert, key = _path(env.get("DUMB_TLS_CERT", "")), _path(env.get("DUMB_TLS_KEY", ""))
+    if (cert is None) != (key is None):
+        there, absent = ("CERT", "KEY") if key is None else ("KEY", "CERT")
+        raise SettingsError(f"DUMB_TLS_{there} is set without DUMB_TLS_{absent}: set both.")
+    return cert, key
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "").strip() or "0"
+    if text not in {"0", "1"}:
+        raise SettingsError(f"{name} is '{text[:40]}': use 1 or 0.")
+    return text == "1"
 
 
 _MAX_CODE: Final = 200
@@ -199,6 +240,21 @@ def _count(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 < int(text[:9]) < _MAX_COUNT:
         raise SettingsError(f"{name} is '{text[:40]}': use a number from 1 to {_MAX_COUNT - 1}.")
     return int(text)
+
+
+_MAX_ID: Final = 2**32 - 2
+
+
+def _service_user(text: str) -> tuple[int, int] | None:
+    """`uid:gid`; `0:0` is the same as nothing."""
+    if text.strip() in {"", "0:0"}:
+        return None
+    ids = [int(part) for part in text.strip().split(":") if part.isascii() and part.isdecimal()]
+    if text.count(":") != 1 or len(ids) != 2 or not all(0 < one <= _MAX_ID for one in ids):
+        raise SettingsError(
+            f"DUMB_SERVICE_USER is '{text[:40]}': use a user and a group id, such as 1000:1000."
+        )
+    return ids[0], ids[1]
 
 
 def _path(text: str) -> Path | None:

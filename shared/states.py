@@ -38,11 +38,3 @@ TRANSITIONS: Final[dict[ServiceStatus, frozenset[ServiceStatus]]] = {
 
 ALIVE: Final = frozenset({_S.STARTING, _S.RUNNING, _S.STOPPING})
 """States in which a process of the service exists."""
-
-REST_RUNNING: Final = frozenset({_S.RUNNING, _S.STOPPING})
-"""States that the REST API calls `running` (docs/protocol.md, "Service state")."""
-
-
-def rest_status(status: str) -> str:
-    """Return the original's word for a status: `running` or `stopped`."""
-    return "running" if status in REST_RUNNING else "stopped"

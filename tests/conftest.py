@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.redis_server import PrivateRedis, find_redis_server
 
+pytest_plugins = ["tests.support.rounds"]
+
 
 @contextmanager
 def _own_server() -> Iterator[PrivateRedis]:

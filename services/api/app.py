@@ -26,7 +26,7 @@ from services.api.headers import SecurityHeaders
 from services.api.job_ends import JobEnds
 from services.api.jobs import JobDesk
 from services.api.leaving import LastAnswers, Leaving
-from services.api.limits import BodyLimit
+from services.api.limits import BodyLimit, Budget
 from services.api.methods import AnswerOptions
 from services.api.openapi.document import complete_document, operation_id
 from services.api.paths import PathNormalizer
@@ -57,9 +57,11 @@ from services.api.routes import (
     seerr_sync,
     service_config,
     service_ui,
+    static,
     updates,
 )
 from services.api.secret_reads import SecretReads
+from services.api.situation import SituationReader
 from services.api.ws.router import open_rooms, ws_routes
 from shared.bus.client import commands_client
 from shared.bus.keys import Keys
@@ -75,8 +77,13 @@ def create_app(
     keys: Keys,
     *,
     auth_options: AuthOptions | None = None,
+    hsts: bool = False,
 ) -> FastAPI:
-    """One replica. Nothing is connected before it is served, and Redis may be away then."""
+    """One replica. Nothing is connected before it is served, and Redis may be away then.
+
+    Args:
+        hsts: answers over TLS forbid browsers everything else for this host name.
+    """
     app = FastAPI(
         title=docs.TITLE,
         version=VERSION,
@@ -93,6 +100,7 @@ def create_app(
     reader = ConfigReader(redis, keys, lambda: bridge.counters.resyncs)
     state = app.state
     state.redis, state.keys, state.bridge, state.config = redis, keys, bridge, reader
+    state.situation = SituationReader(redis, keys, reader)
     state.commands = CommandService(redis, keys, bridge, reader)
     state.config_changes = ConfigChanges(state.commands)
     state.secret_reads = SecretReads(redis, keys)
@@ -102,6 +110,7 @@ def create_app(
     state.jobs = JobDesk(redis_url, keys)
     state.job_ends = JobEnds(bridge, state.jobs)
     state.leaving = Leaving()
+    state.budget = Budget()
     state.charts = Charts(redis, keys)
     open_rooms(state)
     install_errors(app)
@@ -111,7 +120,7 @@ def create_app(
     settings = (config, config_schema, config_versions, service_config, service_ui)
     work = (updates, history, jobs, seerr_sync)
     measured = (metrics, metrics_history, prometheus)
-    rest = (log_level, health, environment, docs)
+    rest = (log_level, health, environment, docs, static)
     for part in (*accounts, *services, *settings, *work, *measured, *rest):
         app.include_router(part.router)
     app.include_router(ws_routes())
@@ -119,7 +128,7 @@ def create_app(
     doors = state.doors = Doors(app.routes)
     # The last one added is the first that a request passes.
     app.add_middleware(AnswerOptions, doors=doors)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, budget=state.budget)
     app.add_middleware(
         Guard,
         auth=state.auth,
@@ -129,9 +138,9 @@ def create_app(
     )
     app.add_middleware(HeadIsGet)
     app.add_middleware(PathNormalizer)
-    app.add_middleware(SecurityHeaders)
     app.add_middleware(LastAnswers, leaving=state.leaving)
     app.add_middleware(LastResort)
+    app.add_middleware(SecurityHeaders, hsts=hsts)  # outermost: errors have them too
     return app
 
 

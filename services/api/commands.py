@@ -19,6 +19,7 @@ from services.api.configuration import ConfigAwayError, ConfigReader, Published
 from shared.bus.client import BUS_ERRORS
 from shared.bus.commands import CommandWriter, new_command_id, read_receipt, read_request
 from shared.bus.keys import Keys
+from shared.bus.refusals import refusal_of
 from shared.config.dependencies import dependencies
 from shared.config.names import nearest
 from shared.config.services import ServiceBlock
@@ -135,6 +136,8 @@ class CommandService:
         except UnknownServiceError:
             raise await self._unknown(name) from None
         except BUS_ERRORS as error:
+            if refusal_of(error):
+                raise  # it was certainly not queued
             _log.warning("%s %.200r: Redis: %s", action, name, error)
             raise BusUnavailableError(
                 "Redis did not answer, so it is not known whether the command was queued: if it "

@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.api.configuration import Published
-from shared.config.schema import unknown_keys
+from shared.config.notices import notices
 from shared.config.trees import MISSING, Path, differences, value_at
 
 
@@ -26,9 +26,9 @@ def sources_of(published: Published, path: Path) -> dict[str, Any]:
         "overridden": overridden,
         "memory": memory,
         "warnings": [
-            {"path": list(key), "message": "unknown key: kept, but nothing here uses it"}
-            for key in unknown_keys(published.file)
-            if key[: len(path)] == path
+            {"path": list(notice.path), "message": notice.message}
+            for notice in notices(published.file, published.effective)
+            if notice.path[: len(path)] == path
         ],
         "version": published.version,
     }

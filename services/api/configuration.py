@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from services.api.origins import NOT_CONFIGURED, Origins
 from shared.bus.keys import Keys
+from shared.bus.refusals import require_changes
 from shared.config.pages import NO_PAGES, Config, Pages, config_of
 from shared.config.services import ServiceBlock, walk_services
 from shared.errors import DumbError
@@ -76,6 +77,7 @@ class ConfigReader:
             await self._redis.mget(keys.config_version, keys.config_ui_revision),
         )
         if version is None:
+            await require_changes(self._redis, keys)
             raise ConfigAwayError("The supervisor has not published a configuration yet.")
         latest, epoch = self._latest, self._epoch()
         if latest is None or latest.version != _text(version) or self._read_in != epoch:

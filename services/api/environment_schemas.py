@@ -66,7 +66,7 @@ class ConfigFacts(BaseModel):
 
 
 class CheckBody(BaseModel):
-    """One check of `dumb doctor`. `advice` only when it is not `ok`."""
+    """One check of `dumb doctor`. With `advice` and `ok` it is no problem, and worth a look."""
 
     name: str
     ok: bool

@@ -26,6 +26,7 @@ from services.api.jobs import JobsAwayError, JobStateError, UnknownJobError
 from services.api.methods import allow_header
 from services.api.metrics import CollectorAwayError, StillMigratingError
 from shared.bus.client import BUS_ERRORS
+from shared.bus.refusals import refusal_of
 from shared.errors import (
     AmbiguousServiceError,
     BusUnavailableError,
@@ -92,10 +93,16 @@ async def _on_bus_error(request: Request, error: Exception) -> Response:
 def bus_answer(request: Request, error: Exception) -> Response:
     """503, because of an error of Redis or of the way to it."""
     _log.warning("%s %.200r: Redis: %s", request.method, request.scope["path"], error)
-    sentence = "Redis does not answer. The services go on running; try again in a moment."
-    if not isinstance(error, BUS_ERRORS):
-        sentence = "Redis refused the request; the API's log says why."
-    return Json({"detail": sentence}, 503, retry_later())
+    return Json({"detail": bus_sentence(error)}, 503, retry_later())
+
+
+def bus_sentence(error: object) -> str:
+    """What an error of Redis means to a caller, without names, keys or paths."""
+    if refused := refusal_of(error):
+        return f"{refused.sentence} The services go on running."
+    if isinstance(error, BUS_ERRORS):
+        return "Redis does not answer. The services go on running; try again in a moment."
+    return "Redis refused the request; the API's log says why."
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

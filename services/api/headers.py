@@ -1,54 +1,57 @@
-"""Security headers: what a browser may do with our answers."""
+"""Security headers: every HTTP answer has them, whoever made it."""
 
-from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_CDN: Final = "https://cdn.jsdelivr.net"
+from services.api.policy import DEFAULT
 
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        # Swagger UI starts from a line in its page; both viewers come from the CDN.
-        f"script-src 'self' 'unsafe-inline' {_CDN}",
-        f"style-src 'self' 'unsafe-inline' {_CDN} https://fonts.scalar.com",
-        f"font-src 'self' data: {_CDN} https://fonts.scalar.com",
-        "img-src 'self' data: https:",
-        "connect-src 'self'",
-        "worker-src 'self' blob:",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
+POLICY: Final = "content-security-policy"
+FRAMES: Final = "x-frame-options"
 
-ALWAYS: Final = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
-HTML: Final = {"content-security-policy": POLICY, "x-frame-options": "DENY"}
+SECURITY: Final = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    POLICY: DEFAULT,
+    FRAMES: "DENY",
+}
+HSTS: Final = "max-age=31536000"
+"""One year, for this host name. It has no `includeSubDomains`, but covers every port."""
 
 
 class SecurityHeaders:
-    """Adds them to every HTTP answer, those of pages to HTML alone."""
+    """Adds them to every HTTP answer; a policy that a page brings along is kept.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        hsts: whether answers over TLS tell browsers to use nothing else for this host.
+    """
+
+    def __init__(self, app: ASGIApp, *, hsts: bool = False) -> None:
         self._app = app
+        self._hsts = hsts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # Behind a trusted proxy the server takes the scheme from X-Forwarded-Proto.
+        hsts = self._hsts and scope["scheme"] == "https"
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add(message)
+                headers = MutableHeaders(scope=message)
+                _add(headers)
+                if hsts:
+                    headers["strict-transport-security"] = HSTS
             await send(message)
 
         await self._app(scope, receive, with_headers)
 
 
-def _add(message: MutableMapping[str, Any]) -> None:
-    headers = MutableHeaders(scope=message)
-    page = headers.get("content-type", "").startswith("text/html")
-    for name, value in (ALWAYS | HTML if page else ALWAYS).items():
-        headers.setdefault(name, value)
+def _add(headers: MutableHeaders) -> None:
+    # X-Frame-Options cannot name an origin, so a page's own policy decides about frames alone.
+    own = POLICY in headers
+    for name, value in SECURITY.items():
+        if name != FRAMES or not own:
+            headers.setdefault(name, value)

@@ -1,32 +1,17 @@
 """What is wrong, in a few words. Pure: the route brings the facts."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from shared.models.service import ServiceState
-from shared.states import Desired, ServiceStatus
+from shared.judgement import Judgement
 
 LONGEST_DETAILS: Final = 200
-STARTING_PHASES: Final = frozenset(
-    {"initializing", "preinstalling", "starting_services", "stabilizing"}
-)
-"""Phases in which nothing is held against a service yet (contract rest.md 2)."""
-
-_DOWN: Final = frozenset({ServiceStatus.EXITED, ServiceStatus.FAILED})
 
 
-def problems_of(states: Mapping[str, ServiceState], *, trying: bool = False) -> list[str]:
-    """Services that ought to run and do not, or run and are unhealthy, by name.
-
-    `trying`: somebody is at the first-run wizard, which lets nobody in while this says anything.
-    A service that it could not start yet must not keep them from trying again.
-    """
-    return [
-        problem
-        for _, state in sorted(states.items())
-        if not (trying and _never_started(state)) and (problem := _problem(state)) is not None
-    ]
+def problems_of(judged: Iterable[Judgement]) -> list[str]:
+    """The reasons of those that need attention."""
+    return [judgement.reason for judgement in judged if judgement.attention]
 
 
 def counted(problems: Sequence[str]) -> list[str]:
@@ -34,25 +19,6 @@ def counted(problems: Sequence[str]) -> list[str]:
     if not problems:
         return []
     return [f"{len(problems)} service{'s need' if len(problems) > 1 else ' needs'} attention"]
-
-
-def _never_started(state: ServiceState) -> bool:
-    restart = state.restart
-    failed = state.status is ServiceStatus.FAILED
-    return failed and restart.ready_at is None and not restart.restart_attempts
-
-
-def _problem(state: ServiceState) -> str | None:
-    if state.completed:
-        return None
-    if state.status in _DOWN and (state.desired is Desired.UP or state.enabled):
-        reason = state.exit_reason or "no reason known"
-        if reason.startswith(state.process_name):  # a sentence of its own
-            return reason
-        return f"{state.process_name} {state.status}: {reason}"
-    if state.status is ServiceStatus.RUNNING and state.health == "unhealthy":
-        return f"{state.process_name} unhealthy: {state.health_reason or 'no reason known'}"
-    return None
 
 
 def details_of(problems: Iterable[str]) -> str:

@@ -78,7 +78,7 @@ class QueuedJob(BaseModel):
 
 
 class SeerrStatus(BaseModel):
-    """`status`: disabled, initializing (with `message`) or active."""
+    """`status`: disabled, initializing (with `message`, until a cycle has ended) or active."""
 
     enabled: bool
     status: str

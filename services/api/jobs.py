@@ -24,6 +24,7 @@ from rq.serializers import JSONSerializer
 from shared.bus.client import blocking_client
 from shared.bus.jobs import JobNews, NewsWriter, live_programs
 from shared.bus.keys import Keys
+from shared.bus.refusals import require_changes_blocking
 from shared.errors import DumbError
 from shared.jobs import (
     ID_PATTERN,
@@ -210,6 +211,7 @@ class JobDesk:
 
     def _enqueue(self, kind: Kind) -> str:
         if not self._programs():
+            require_changes_blocking(self._redis, self._keys)
             raise JobsAwayError(
                 "The jobs program is not running, so nobody would do this: start it with `dumb up`."
             )

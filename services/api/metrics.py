@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from services.api.configuration import ConfigReader
 from shared.bus.keys import Keys
 from shared.bus.metrics import read_candidates, read_latest
+from shared.bus.refusals import require_changes
 from shared.errors import DumbError
 
 ANSWER_S: Final = 60.0
@@ -48,6 +49,7 @@ async def latest(redis: Redis, keys: Keys) -> bytes:
     """
     found = await read_latest(redis, keys)
     if found is None:
+        await require_changes(redis, keys)
         raise CollectorAwayError
     return found
 
@@ -56,6 +58,7 @@ async def candidates(redis: Redis, keys: Keys, what: str) -> list[dict[str, Any]
     """`filesystems` or `interfaces` of the collector's host. Raises as `latest`."""
     found = await read_candidates(redis, keys)
     if found is None or not isinstance(found.get(what), list):
+        await require_changes(redis, keys)
         raise CollectorAwayError
     entries: list[dict[str, Any]] = found[what]
     return entries

@@ -1,12 +1,15 @@
 """Bodies of requests, and of answers as the OpenAPI page shows them."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from shared.judgement import Verdict
 from shared.models.command import CommandStatus
 from shared.models.service import ServiceState
 from shared.models.startup import Phase
+from shared.states import ServiceStatus
 
 HealthWord = Literal["healthy", "degraded", "starting", "unhealthy"]
 
@@ -105,28 +108,58 @@ class AuditTrail(BaseModel):
     entries: list[AuditEntryBody]
 
 
+class JudgementBody(BaseModel):
+    """Whether a service is as it should be (docs/protocol.md, "Judgement")."""
+
+    verdict: Verdict
+    reason: str = Field(description="A sentence for people")
+    since: float | None = Field(description="Epoch seconds; null when unknown")
+    advice: str = Field(description="What to do; empty when nothing is")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedState(ServiceState):
+    """Every field of `dumb:service:<name>` (docs/protocol.md), and what they amount to."""
+
+    judgement: JudgementBody | None = None
+
+
 class ServiceStates(BaseModel):
-    """Every field of `dumb:service:<name>` (docs/protocol.md)."""
+    """In the order of the file."""
 
-    services: list[ServiceState]
+    services: list[JudgedState]
 
 
-class ServiceStatusBody(BaseModel):
-    """The last six only with `include_health`, `schedule` only of a service that has one."""
+class Standing(BaseModel):
+    """Whether a service lives, and what stands beside that: alive is not ready."""
+
+    status: Literal["running", "stopped"] = Field(
+        description="`running` from the exit window on, while the process lives"
+    )
+    state: ServiceStatus = Field(description="Where it is; `status` only says whether it lives")
+    ready: bool = Field(description="It can be used, or has done its work")
+    waiting_for: str | None = Field(description="What has to be there before it starts or is ready")
+    last_failure_reason: str | None = Field(
+        description="Why the last start failed; null after one that succeeded"
+    )
+
+
+class ServiceStatusBody(Standing):
+    """From `healthy` on only with `include_health`; `schedule` only of a service that has one."""
 
     process_name: str
-    status: Literal["running", "stopped"]
     healthy: bool | None = None
     health_status: HealthWord | None = None
     health_reason: str | None = None
     health_details: dict[str, Any] | None = None
     restart: dict[str, Any] | None = None
+    judgement: JudgementBody | None = None
     schedule: dict[str, Any] | None = Field(
         default=None, description="`next_run_at`, and `note`: what was skipped last"
     )
 
 
-class ProcessEntry(BaseModel):
+class ProcessEntry(Standing):
     """One configured service."""
 
     name: str
@@ -194,6 +227,7 @@ class Probe(BaseModel):
 
     status: str
     missing: list[str] | None = None
+    reason: str | None = Field(default=None, description="What Redis says, when it refuses")
 
 
 class StartupStatus(BaseModel):

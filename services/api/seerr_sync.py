@@ -28,7 +28,10 @@ class SeerrReader:
     keys: Keys
 
     async def status(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The contract's three forms (rest.md 6). `config` is the effective one."""
+        """The contract's three forms (rest.md 6), with counts from the first copy on.
+
+        `config` is the effective one.
+        """
         section = _object(config.get("seerr_sync"))
         if section.get("enabled") is not True:
             return {"enabled": False, "status": "disabled"}
@@ -39,16 +42,17 @@ class SeerrReader:
             raw, tracked, failed = await pipe.execute()
         meta = {_text(key): _text(value) for key, value in raw.items()}
         last = meta.get("last_poll_ts", "")
-        if not last and not tracked and not failed:
+        waits: dict[str, Any] = {"status": "active"}
+        if not last:
             message = "The first cycle has not ended yet."
             if problem := meta.get("problem"):
                 message = f"There was no cycle yet: {problem}."
-            return {"enabled": True, "status": "initializing", "message": message}
+            waits = {"status": "initializing", "message": message}
         seconds = section.get("poll_interval_seconds")
         seconds = seconds if isinstance(seconds, int) else DEFAULT_INTERVAL_S
         return {
             "enabled": True,
-            "status": "active",
+            **waits,
             "last_poll": last or None,
             "next_poll": _later(last, seconds),
             "poll_interval_seconds": seconds,

@@ -7,11 +7,16 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
 
+from services.api.certificate import Certificate
+from services.api.handshake import Secured
+from services.api.http_protocol import Http, State
+from services.api.roster import connection_cap
 from services.api.ws_protocol import ControlledWebSocket
 from shared.errors import DumbError
 
@@ -26,6 +31,8 @@ SHUTDOWN_S: Final = 3
 ABANDON_S: Final = 1.5
 """After so much of it, requests that wait for a command are told where to follow it."""
 BACKLOG: Final = 1024
+CHECK_TICKS: Final = 5
+"""Slow clients are looked for every half second."""
 
 
 class ListenError(DumbError):
@@ -65,7 +72,11 @@ def _sentence(error: OSError, host: str, port: int) -> str:
 
 
 def make_server(
-    app: Any, *, log_level: str = "warning", trusted: str = "127.0.0.1,::1"
+    app: Any,
+    *,
+    log_level: str = "warning",
+    trusted: str = "127.0.0.1,::1",
+    certificate: Certificate | None = None,
 ) -> uvicorn.Server:
     """A server without sockets: `await server.serve(sockets=[...])`.
 
@@ -74,10 +85,11 @@ def make_server(
 
     Args:
         trusted: addresses and networks, by commas, whose `X-Forwarded-For` names the client.
+        certificate: for TLS; None for plain HTTP.
     """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Http,
         ws=ControlledWebSocket,
         ws_max_size=MAX_INCOMING_BYTES,
         ws_per_message_deflate=False,
@@ -86,6 +98,7 @@ def make_server(
         log_level=log_level,
         server_header=False,
         forwarded_allow_ips=trusted,
+        ssl_context_factory=certificate.factory if certificate else None,
         timeout_graceful_shutdown=SHUTDOWN_S,
         lifespan="on",
     )
@@ -95,13 +108,37 @@ def make_server(
 class _Server(uvicorn.Server):
     """uvicorn raises a caught signal again when it is done, which would end us mid-clean-up."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.server_state: State = State(connection_cap())
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen. TLS is begun by our own protocol, which counts those who do not."""
+        if (context := self.config.ssl) is not None:
+            self.config.ssl = None
+            opening: Any = partial(Secured, context)
+            self.config.http_protocol_class = opening
+        await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % CHECK_TICKS == 0:
+            self.server_state.roster.check(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
 async def serve(
-    app: FastAPI, host: str, port: int, *, drain_s: float = 0.0, trusted: str = "127.0.0.1,::1"
+    app: FastAPI,
+    host: str,
+    port: int,
+    *,
+    drain_s: float = 0.0,
+    trusted: str = "127.0.0.1,::1",
+    certificate: Certificate | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, and for `drain_s` after the first one, with `/readyz` red;
     then open requests are finished and every socket is closed with 1012.
@@ -110,7 +147,7 @@ async def serve(
         ListenError: see `listen`.
     """
     with listen(host, port) as sock:
-        server = make_server(app, trusted=trusted)
+        server = make_server(app, trusted=trusted, certificate=certificate)
         loop = asyncio.get_running_loop()
 
         def end() -> None:
@@ -126,7 +163,11 @@ async def serve(
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, leave)
-        log.info("Listening on %s port %d", host, sock.getsockname()[1])
+        secured = " with TLS" if certificate else ""
+        log.info("Listening on %s port %d%s", host, sock.getsockname()[1], secured)
+        following = asyncio.create_task(certificate.follow()) if certificate else None
         await server.serve(sockets=[sock])
+        if following is not None:
+            following.cancel()
         if not server.started:
             raise ListenError("The API did not start; the lines above say why.")

@@ -4,13 +4,17 @@ ASGI can neither abort a connection nor close one whose peer has stopped reading
 a buffer that never drains (measured: for as long as the peer lives).
 """
 
-from typing import Final, Protocol
+import asyncio
+from typing import Any, Final, Protocol
 
 from starlette.websockets import WebSocket
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+
+from services.api.refusals import Handshake, raw_refusal
+from services.api.roster import Rank, Roster
 
 EXTENSION: Final = "dumb.socket"
 """Key in the scope's `extensions`; the value is a `SocketControl`."""
@@ -21,8 +25,6 @@ SHUTDOWN_GRACE_S: Final = 1.0
 LINGER_S: Final = (0.1, 2.0)
 """The rest of an oversized message is read away, so that the close frame is not lost to the reset
 that closing with unread data causes: until so long nothing came, and at most so long."""
-
-_BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class SocketControl(Protocol):
@@ -52,6 +54,34 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
     """See the module's description."""
 
     _linger_until: float | None = None
+
+    def __init__(self, config: Any, server_state: Any, *rest: Any, **options: Any) -> None:
+        super().__init__(config, server_state, *rest, **options)
+        # As uvicorn makes it, but for the extensions, which are off (services/api/server.py).
+        self.conn = Handshake(max_size=self.config.ws_max_size, logger=self.conn.logger)
+        self._roster: Roster = server_state.roster
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._roster.enter(self)  # in the place that its HTTP request has left
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._roster.leave(self)
+        super().connection_lost(exc)
+
+    def rank(self) -> Rank:
+        """See `roster.Member`: a socket counts once it is admitted, and until it is closed."""
+        if not hasattr(self, "scope") or self.close_sent:
+            return Rank.SILENT
+        state: dict[str, Any] = self.scope.get("state", {})
+        return Rank.KEPT if state.get("principal") is not None else Rank.SILENT
+
+    def evict(self) -> None:
+        """Drop the connection for another one."""
+        self.transport.abort()
+
+    def check(self, _now: float, /) -> None:
+        """Open sockets have pings of their own (`ws_ping_timeout`)."""
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -99,7 +129,8 @@ class ControlledWebSocket(WebSocketsSansIOProtocol):
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # uvicorn forgets this one: the peer would wait for ever (414 and 431 among others).
-            self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
+            answer = b"".join(self.conn.data_to_send())
+            self.transport.write(answer or raw_refusal(400, "This is no WebSocket handshake."))
             self.transport.close()
 
     def handle_parser_exception(self) -> None:

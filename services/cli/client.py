@@ -1,16 +1,24 @@
 """The REST API as the command line uses it."""
 
 import json
+import socket
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from urllib.parse import urlsplit
 
 from shared.errors import DumbError
 from shared.exits import Exit
 
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
 QUICK_S: Final = 10.0
+SOCKET_S: Final = 5.0
+"""To open a WebSocket."""
 LONG_S: Final = 900.0
 """What waits for an outcome answers when done; the supervisor's own deadlines are shorter."""
 
@@ -47,6 +55,10 @@ class UnavailableError(RefusedError):
     exit_code = Exit.UNAVAILABLE
 
 
+Trust = Callable[[], ssl.SSLContext]
+"""Whose certificates are accepted. Asked only where TLS is spoken."""
+
+
 class Credentials(Protocol):
     """What a client sends along, and how it gets a new one."""
 
@@ -72,23 +84,29 @@ class Client:
     """Requests to one API.
 
     Args:
-        base: `http://host:port`.
+        base: `http://host:port`, or `https:`.
+        trust: whose certificates are accepted.
         setup_code: what the API wants while there is no account, "" for nothing.
         host: sent in `Host`, unless "": the one of `base`.
     """
 
     def __init__(
-        self, base: str, credentials: Credentials, setup_code: str = "", host: str = ""
+        self,
+        base: str,
+        credentials: Credentials,
+        trust: Trust = ssl.create_default_context,
+        *,
+        setup_code: str = "",
+        host: str = "",
     ) -> None:
         self.base = base
         self.credentials = credentials
         self.setup_code = setup_code
         self._host = host
         self._httpx = httpx = _load_httpx()
-        # Whom this machine trusts (and `SSL_CERT_FILE`); to read that takes 15 ms.
-        trusted = ssl.create_default_context() if base.startswith("https:") else False
+        self._tls = trust() if base.startswith("https:") else None
         # The API is on this machine or the next: a proxy for the web is not asked.
-        self._http = httpx.Client(trust_env=False, verify=trusted)
+        self._http = httpx.Client(trust_env=False, verify=self._tls or False)
 
     def __enter__(self) -> Self:
         return self
@@ -135,6 +153,35 @@ class Client:
             headers["X-Setup-Code"] = self.setup_code
         return headers
 
+    def open_socket(self, path: str) -> "ClientConnection":
+        """An open WebSocket, with what identifies the caller.
+
+        Raises:
+            OSError, websockets.exceptions.WebSocketException: it cannot be opened.
+            DumbError: the login cannot be renewed now.
+        """
+        from websockets.sync.client import connect
+
+        headers = self.headers(self.credentials.token())
+        options: dict[str, Any] = {"ssl": self._tls} if self._tls is not None else {}
+        base = urlsplit(self.base)
+        scheme, place = ("wss" if self._tls else "ws"), base.netloc
+        with ExitStack() as opening:
+            if self._host:  # `Host` follows from the URL, the connection from the address
+                place = self._host
+                at = base.hostname or "", base.port or (443 if self._tls else 80)
+                options["sock"] = connection = socket.create_connection(at, SOCKET_S)
+                opening.callback(connection.close)  # unless it is opened
+            opened: ClientConnection = connect(
+                f"{scheme}://{place}{base.path}{path}",
+                additional_headers=headers,
+                proxy=None,
+                open_timeout=SOCKET_S,
+                **options,
+            )
+            opening.pop_all()
+        return opened
+
     def _exchange(self, method: str, path: str, token: str, request: dict[str, Any]) -> Any:
         headers = {**request.get("headers", {}), **self.headers(token)}
         if self._host:
@@ -155,6 +202,13 @@ class Client:
             raise self._away(error) from error
 
     def _away(self, error: Exception) -> AwayError:
+        root = _root(error)
+        if isinstance(root, ssl.SSLCertVerificationError):
+            return AwayError(
+                f"The certificate of {self.base} is not trusted ({root.verify_message}): set "
+                "DUMB_TLS_CA to a file with the authority that signed it, or with the certificate "
+                "itself if it signed itself."
+            )
         return AwayError(
             f"The API does not answer at {self.base} ({_words(error)}): start it with `make run` "
             "or `dumb up`, or set DUMB_API_URL, DUMB_HOME or DUMB_API_SERVICE_PORT to the one "
@@ -204,8 +258,14 @@ def _json(data: bytes) -> Any:
         return None
 
 
-def _words(error: BaseException) -> str:
-    """What the system said at the root of it: "Connection refused"."""
+def _root(error: BaseException) -> BaseException:
+    """The error that began it."""
     while (deeper := error.__cause__ or error.__context__) is not None:
         error = deeper
+    return error
+
+
+def _words(error: BaseException) -> str:
+    """What the system said at the root of it: "Connection refused"."""
+    error = _root(error)
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

@@ -5,7 +5,7 @@ import json
 import time
 from typing import Any, Final
 
-from services.cli.client import Client, RefusedError
+from services.cli.client import Client, RefusedError, Trust
 from services.cli.logins import Login, LoginStore
 
 EARLY_S: Final = 15.0
@@ -33,9 +33,10 @@ class TokenCredentials:
 class LoginCredentials:
     """The login that is stored for the API `base`."""
 
-    def __init__(self, store: LoginStore, base: str) -> None:
+    def __init__(self, store: LoginStore, base: str, trust: Trust) -> None:
         self._store = store
         self._base = base
+        self._trust = trust
         self._login: Login | None = None
         self._ended = False
 
@@ -70,7 +71,7 @@ class LoginCredentials:
         """None when the login has ended. Raises `DumbError` when that cannot be known now."""
         body = {"refresh_token": login.refresh_token}
         try:
-            with Client(self._base, TokenCredentials()) as client:
+            with Client(self._base, TokenCredentials(), self._trust) as client:
                 pair = client.post("/auth/refresh", body)
         except RefusedError as error:
             if error.status in {400, 401, 422}:

@@ -161,7 +161,7 @@ class Follower:
 
 def _names(client: Client, wanted: Wanted) -> list[str]:
     states = read_roster(client)
-    chosen = choose(states, wanted.names) if wanted.names else of_interest(states)
+    chosen = choose(states, wanted.names) if wanted.names else of_interest(states, time.time())
     return [state.process_name for state in chosen]
 
 

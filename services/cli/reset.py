@@ -19,10 +19,9 @@ import bcrypt
 from shared.config.document import load_document, save_document
 from shared.errors import DumbError
 from shared.lock import lock_patiently, open_lock
+from shared.models.account import MAX_EPOCH
 from shared.settings import Settings
 
-MAX_EPOCH: Final = 1 << 62
-"""As in the supervisor, which reads the file next."""
 MIN_CHARS: Final = 8
 MAX_CHARS: Final = 72
 BCRYPT_MAX_BYTES: Final = 72

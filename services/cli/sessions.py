@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from services.cli.client import AwayError, Client, LockedOutError
+from services.cli.client import AwayError, Client, LockedOutError, Trust
 from services.cli.credentials import LoginCredentials, TokenCredentials
 from services.cli.logins import Login, LoginStore
 from services.cli.terminal import Terminal
@@ -11,13 +11,13 @@ from shared.errors import DumbError
 _NEAR = ("127.0.0.1", "::1", "localhost")
 
 
-def log_in(base: str, store: LoginStore, terminal: Terminal, username: str) -> None:
+def log_in(base: str, trust: Trust, store: LoginStore, terminal: Terminal, username: str) -> None:
     """Ask for what is missing, get tokens, keep them.
 
     Raises:
         DumbError: nobody answers, the password is wrong, or the file cannot be written.
     """
-    with Client(base, TokenCredentials()) as client:
+    with Client(base, TokenCredentials(), trust) as client:
         if not client.get("/auth/status").get("enabled"):
             print(f"No login is needed: authentication is off at {base}.")
             return
@@ -31,7 +31,7 @@ def log_in(base: str, store: LoginStore, terminal: Terminal, username: str) -> N
     login = Login(username, str(pair["access_token"]), str(pair["refresh_token"]))
     with store.alone():
         store.save(base, login)
-    with Client(base, TokenCredentials(login.access_token)) as client:
+    with Client(base, TokenCredentials(login.access_token), trust) as client:
         role = client.get("/auth/me").get("role")
     print(f"Logged in at {base} as {username}, role {role}.")
 
@@ -42,14 +42,14 @@ def _warn_if_readable(base: str, terminal: Terminal) -> None:
         terminal.note(f"The password goes to {parts.hostname} unencrypted: better use https.")
 
 
-def log_out(base: str, store: LoginStore, terminal: Terminal) -> None:
+def log_out(base: str, trust: Trust, store: LoginStore, terminal: Terminal) -> None:
     """End the login there, and forget it here in any case. Raises `DumbError`."""
     login = store.find(base)
     if login is None:
         print(f"There is no login at {base}.")
         return
     try:
-        with Client(base, LoginCredentials(store, base)) as client:
+        with Client(base, LoginCredentials(store, base, trust), trust) as client:
             client.post("/auth/logout")
     except LockedOutError:
         pass  # it had ended

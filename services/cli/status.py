@@ -9,11 +9,11 @@ from dataclasses import asdict
 from typing import Any, Final, NoReturn
 
 from services.cli.client import AwayError, Client, UnavailableError
-from services.cli.roster import choose, of_interest, read_roster
-from services.cli.tables import Cell, Column, rich_table
+from services.cli.roster import Listed, choose, of_interest, read_roster
+from services.cli.tables import Cell, Column, harmless, rich_table
 from services.cli.terminal import Terminal
 from services.cli.units import duration, seconds, when
-from shared.models.service import ServiceState
+from shared.judgement import Verdict
 from shared.states import ServiceStatus
 
 COLUMNS: Final = (
@@ -36,9 +36,12 @@ def show(client: Client, terminal: Terminal, names: list[str], *, every: bool, t
     if tree:
         print(as_json(chosen))
         return
-    terminal.table(COLUMNS, [row(state, time.time()) for state in chosen])
+    now = time.time()
+    terminal.table(COLUMNS, [row(state, now) for state in chosen])
     if terminal.live and not names:
         print(terminal.paint(f"\n{summary(chosen, hidden)}", "2"))
+        for line in advice(chosen, now):
+            print(harmless(line))
 
 
 def watch(
@@ -76,7 +79,7 @@ def watch(
                 problem = str(error)
 
 
-def pick(client: Client, names: list[str], *, every: bool) -> tuple[list[ServiceState], int]:
+def pick(client: Client, names: list[str], *, every: bool) -> tuple[list[Listed], int]:
     """The services to show, and how many are not shown.
 
     Raises:
@@ -85,11 +88,11 @@ def pick(client: Client, names: list[str], *, every: bool) -> tuple[list[Service
     states = read_roster(client)
     if names:
         return choose(states, names), 0
-    chosen = states if every else of_interest(states)
+    chosen = states if every else of_interest(states, time.time())
     return chosen, len(states) - len(chosen)
 
 
-def row(state: ServiceState, now: float) -> list[Cell | str]:
+def row(state: Listed, now: float) -> list[Cell | str]:
     """The cells of one service."""
     status, health = word(state), state.health if state.alive else ""
     return [
@@ -101,20 +104,17 @@ def row(state: ServiceState, now: float) -> list[Cell | str]:
     ]
 
 
-def word(state: ServiceState) -> str:
+def word(state: Listed) -> str:
     """Its status; `completed` for one that did what it is for and ended."""
     return "completed" if state.completed else state.status.value
 
 
-def detail(state: ServiceState, now: float) -> str:
+def detail(state: Listed, now: float) -> str:
     """What there is to know beyond the state: waits, why it ended, restarts, the schedule."""
-    said = []
-    if state.waiting_for and state.status in {ServiceStatus.WAITING, ServiceStatus.STARTING}:
-        said.append(f"for {state.waiting_for}")
-    if state.status is ServiceStatus.RUNNING and state.health != "healthy":
-        said.append(state.health_reason)
-    if state.status in {ServiceStatus.EXITED, ServiceStatus.FAILED} and not state.completed:
-        said.append(state.exit_reason.removeprefix(f"{state.process_name} ") or _exit(state))
+    judgement = state.judged(now)
+    plain = judgement.verdict is Verdict.OK and state.health != "degraded"
+    words = judgement.reason.removeprefix(f"{state.process_name} ")
+    said = ["" if plain else words.removeprefix(f"{state.status.value}: ")]
     restart = state.restart
     if restart.pending and restart.next_restart_time:
         said.append(f"restart in {seconds(max(0.0, restart.next_restart_time - now))}")
@@ -129,7 +129,16 @@ def detail(state: ServiceState, now: float) -> str:
     return "; ".join(part for part in said if part)
 
 
-def summary(chosen: Sequence[ServiceState], hidden: int) -> str:
+def advice(chosen: Sequence[Listed], now: float) -> list[str]:
+    """What to do about the services that need attention, one line each."""
+    return [
+        f"{state.process_name}: {judgement.advice}"
+        for state in chosen
+        if (judgement := state.judged(now)).attention and judgement.advice
+    ]
+
+
+def summary(chosen: Sequence[Listed], hidden: int) -> str:
     """`5 services: 4 running, 1 failed. 9 not enabled: --all shows them.`"""
     counts = Counter(map(word, chosen))
     states = ", ".join(f"{counts[status]} {status}" for status in STYLES if counts[status])
@@ -138,7 +147,7 @@ def summary(chosen: Sequence[ServiceState], hidden: int) -> str:
     return f"{shown}: {states}.{more}" if states else f"No service is enabled.{more}"
 
 
-def as_json(chosen: Sequence[ServiceState]) -> str:
+def as_json(chosen: Sequence[Listed]) -> str:
     """One document; `dumb status --json | jq '.services[].status'`."""
     return json.dumps({"services": [asdict(state) for state in chosen]}, ensure_ascii=False)
 
@@ -160,7 +169,9 @@ def _watch_plainly(
             last = text
             print(text, flush=True)
         for state in () if tree else chosen:
-            cells = [word(state), state.health if state.alive else "", state.exit_reason]
+            judgement = state.judged(time.time())
+            why = "" if judgement.verdict is Verdict.OK else judgement.reason
+            cells = [word(state), state.health if state.alive else "", why]
             if shown.get(state.process_name) != cells:
                 shown[state.process_name] = cells
                 words = " ".join(cell for cell in cells if cell)
@@ -168,7 +179,7 @@ def _watch_plainly(
         time.sleep(interval)
 
 
-def _screen(chosen: Sequence[ServiceState], foot: str, now: float) -> Any:
+def _screen(chosen: Sequence[Listed], foot: str, now: float) -> Any:
     from rich.console import Group
     from rich.text import Text
 
@@ -176,7 +187,7 @@ def _screen(chosen: Sequence[ServiceState], foot: str, now: float) -> Any:
     return Group(table, Text(f"\n{foot}  {time.strftime('%H:%M:%S')}", style="dim"))
 
 
-def _since(state: ServiceState, now: float) -> str:
+def _since(state: Listed, now: float) -> str:
     if state.status is ServiceStatus.WAITING:
         start = state.waiting_since
     elif state.alive:
@@ -184,9 +195,3 @@ def _since(state: ServiceState, now: float) -> str:
     else:
         start = state.stopped_at
     return duration(now - start) if start else "-"
-
-
-def _exit(state: ServiceState) -> str:
-    if state.exit_signal:
-        return f"ended by signal {state.exit_signal}"
-    return "" if state.exit_code is None else f"exit code {state.exit_code}"

@@ -56,13 +56,10 @@ def watch(client: Client, terminal: Terminal, *, order: str, interval: float) ->
 def live_samples(client: Client, interval: float) -> Iterator[tuple[dict[str, Any] | None, str]]:
     """Samples of `/ws/metrics` as they come; or None and why there is none just now."""
     from websockets.exceptions import WebSocketException
-    from websockets.sync.client import connect
 
-    url = f"ws{client.base.removeprefix('http')}/ws/metrics?interval={interval}"
     while True:
         try:
-            headers = client.headers(client.credentials.token())
-            with connect(url, additional_headers=headers, proxy=None, open_timeout=5) as socket:
+            with client.open_socket(f"/ws/metrics?interval={interval}") as socket:
                 for message in socket:
                     tree = json.loads(message)
                     if tree.get("type") == "snapshot":

@@ -12,6 +12,7 @@ from shared import ownlog
 from shared.bus.access import find_refusal
 from shared.errors import DumbError
 from shared.exits import Exit
+from shared.memory import close_memory
 from shared.settings import load_settings
 
 _log = logging.getLogger("services.jobs")
@@ -19,6 +20,7 @@ _log = logging.getLogger("services.jobs")
 
 def main() -> int:
     """Run until a signal; the exit code."""
+    close_memory()
     os.umask(0o077)
     try:
         settings = load_settings()

@@ -14,6 +14,7 @@ from services.launcher.programs import NAMES, own_redis, program_table
 from services.launcher.up import Options, Up
 from services.launcher.upgrade import upgrade
 from shared.errors import DumbError
+from shared.memory import close_memory
 from shared.settings import Settings, load_settings
 
 FLUSH_S = 2.0
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def main(arguments: list[str]) -> int:
     """Returns the exit code: 0 stopped in order, else one of shared/exits.py and a sentence."""
     _fill_standard_descriptors()
+    close_memory()
     names = list(NAMES)
     parser = argparse.ArgumentParser(prog="dumb", description="Start the programs, or stop them.")
     parser.add_argument("what", nargs="?", choices=["up", "down", "upgrade"], default="up")

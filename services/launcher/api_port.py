@@ -5,6 +5,7 @@ import socket
 
 from shared.api_address import reachable_host
 from shared.errors import DumbError
+from shared.tls import unverified
 
 
 class PortError(DumbError):
@@ -35,12 +36,15 @@ def refuse_taken(host: str, port: int, config: str) -> None:
         ) from error
 
 
-def is_live(host: str, port: int, timeout: float = 0.5) -> bool:
-    """Whether `GET /livez` there answers 200."""
+def is_live(host: str, port: int, timeout: float = 0.5, *, tls: bool = False) -> bool:
+    """Whether `GET /livez` there answers 200. No secret is sent, so no certificate is checked."""
     # Without accounts the API answers to hosts of the local network alone, wherever it listens.
     request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
-        with socket.create_connection((reachable_host(host), port), timeout) as connection:
+        with (
+            socket.create_connection((reachable_host(host), port), timeout) as plain,
+            unverified().wrap_socket(plain) if tls else plain as connection,
+        ):
             connection.sendall(request)
             answer = connection.recv(64)
     except OSError:

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from services.launcher.api_port import is_live
 from services.launcher.kernel import command_line, is_alive
 from services.launcher.programs import NAMES
-from shared.api_address import api_address
+from shared.api_address import api_address, api_certificate
 from shared.bus.client import commands_client
 from shared.bus.jobs import live_programs
 from shared.bus.keys import Keys
@@ -43,7 +43,7 @@ def is_well(name: str, settings: Settings) -> bool:
     """Whether one of NAMES answers, or gave a sign of life lately."""
     if name == "api":
         host, port = api_address(settings)
-        return is_live(host, port, ANSWER_S)
+        return is_live(host, port, ANSWER_S, tls=api_certificate(settings) is not None)
     if name not in NAMES:
         raise ValueError(f"{name} is none of {', '.join(NAMES)}")
     try:

@@ -5,9 +5,12 @@ import stat
 from pathlib import Path
 
 from services.launcher.files import write_private
+from shared.container import container_engine
 from shared.errors import DumbError
 from shared.exits import Exit
 from shared.lock import holder_noted, lock_patiently, note_holder, open_lock
+from shared.ownership import take_over
+from shared.settings import Settings
 
 
 class HomeError(DumbError):
@@ -24,15 +27,29 @@ class HomeInUseError(HomeError):
     exit_code = Exit.IN_USE
 
 
+def take_home(settings: Settings) -> list[str]:
+    """As root, take what belongs to the control plane over; sentences about what changed.
+
+    Raises:
+        HomeError: that cannot be done.
+        OwnershipError: a link lies in the place of something.
+    """
+    try:
+        return take_over(settings, container=bool(container_engine()))
+    except OSError as error:
+        raise _unusable(settings.home, error) from error
+
+
 def make_home(home: Path) -> None:
-    """Make DUMB_HOME (0700) and its `run` and `log`. One that is in use keeps its mode.
+    """Make DUMB_HOME (0700, of root 0711) and its `run` and `log`. One that is in use keeps its
+    mode.
 
     Raises:
         HomeError: it cannot be made or written.
     """
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        wide = stat.S_IMODE(home.stat().st_mode) & 0o077
+        wide = stat.S_IMODE(home.stat().st_mode) & 0o066
         if wide and not any(home.iterdir()):
             home.chmod(0o700)
         for name in ("run", "log"):
@@ -40,10 +57,14 @@ def make_home(home: Path) -> None:
         if not os.access(home, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:
-        raise HomeError(
-            f"The data directory {home} cannot be used ({error.strerror}): "
-            "set DUMB_HOME to a directory that you may write."
-        ) from error
+        raise _unusable(home, error) from error
+
+
+def _unusable(home: Path, error: OSError) -> HomeError:
+    return HomeError(
+        f"The data directory {home} cannot be used ({error.strerror}): "
+        "set DUMB_HOME to a directory that you may write."
+    )
 
 
 def copy_sample(sample: Path, config_path: Path) -> bool:

@@ -12,11 +12,12 @@ from services.launcher import private_redis
 from services.launcher.api_port import PortError, is_live, refuse_taken
 from services.launcher.console import Console
 from services.launcher.crew import Crew
+from services.launcher.exposure import exposure
 from services.launcher.fifos import Fifos
 from services.launcher.files import write_private
 from services.launcher.first_account import hint
 from services.launcher.handover import take_over
-from services.launcher.home import HomeLock, copy_sample, make_home
+from services.launcher.home import HomeLock, copy_sample, make_home, take_home
 from services.launcher.kernel import become_subreaper
 from services.launcher.programs import Program
 from services.launcher.redis_binary import redis_servers
@@ -29,6 +30,7 @@ from shared.errors import DumbError
 from shared.exits import Exit
 from shared.redis_url import RedisAddress, parse_redis_url
 from shared.settings import Settings, SettingsError
+from shared.tls import server_context
 
 GIVEN_REDIS_S: Final = 10.0
 PRIVATE_REDIS_S: Final = 20.0
@@ -86,6 +88,8 @@ class Up:
         Raises:
             DumbError: it cannot start; one sentence. Whatever had been started is stopped.
         """
+        for sentence in take_home(self._settings):
+            self._console.say(sentence)
         make_home(self._settings.home)
         lock = HomeLock(self._settings.home)
         lock.acquire()
@@ -93,8 +97,9 @@ class Up:
         try:
             return self._run(lock.left_behind)
         finally:
-            with suppress(OSError):
-                self._settings.redis_url_file.unlink(missing_ok=True)
+            for file in (self._settings.redis_url_file, self._settings.api_tls_file):
+                with suppress(OSError):
+                    file.unlink(missing_ok=True)
             lock.release()
 
     def _run(self, left_behind: bool) -> int:
@@ -131,6 +136,7 @@ class Up:
             if former is not None:
                 self._console.say(f"the supervisor of the last run (pid {former}) has handed over")
         if "api" in names:
+            self._leave_certificate()
             self._check_port(LEFT_BEHIND_S if left_behind else 0.0)
         url = self._redis()
         environ = {**self._options.environ, "REDIS_URL": url}
@@ -223,24 +229,41 @@ class Up:
             path = self._settings.redis_url_file
             raise DumbError(f"{path} cannot be written: {error.strerror}.") from error
 
+    def _leave_certificate(self) -> None:
+        """Tell the command line in other shells that the API speaks TLS, and with what.
+
+        Raises:
+            SettingsError: the certificate cannot be used; before anything is started.
+        """
+        settings = self._settings
+        if settings.tls_cert is None or settings.tls_key is None:
+            settings.api_tls_file.unlink(missing_ok=True)
+            return
+        server_context(settings.tls_cert, settings.tls_key)
+        write_private(settings.api_tls_file, f"{settings.tls_cert}\n".encode())
+
     def _announce(self, with_api: bool) -> None:
         settings = self._settings
         host, port = api_address(settings)
-        base = http_base(host, port)
+        tls = settings.tls_cert is not None
+        base = http_base(host, port, tls=tls)
         deadline = time.monotonic() + self._options.api_s
-        while with_api and not is_live(host, port):
+        while with_api and not is_live(host, port, tls=tls):
             self._pause(0.1)
             if time.monotonic() > deadline:
                 deadline = math.inf
                 self._console.say(f"the API does not answer at {base} yet; see its lines above")
         api = f"API    {base}      docs  {base}/docs\n" if with_api else ""
-        curl = f"  curl {base}/process/processes\n" if with_api else ""
+        # A certificate is for the machine's name, hardly for 127.0.0.1.
+        curl = "curl --insecure" if tls else "curl"
+        curl = f"  {curl} {base}/process/processes\n" if with_api else ""
         account = hint(host, port, base) if with_api else ""
+        warning = exposure(host, settings) if with_api else ""
         self._console.say(
             f"{api}logs   {settings.log_dir}\nRedis  {settings.redis_url_file}\n"
             f"Try, in another terminal:\n{curl}"
             "  ./dumb redis-cli XADD dumb:triggers '*' action restart "
             'process_name "Demo File Server"\n'
-            f"{account}"
+            f"{account}{warning}"
             "Ctrl-C stops everything: services first, Redis last."
         )

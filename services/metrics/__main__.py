@@ -10,6 +10,7 @@ from shared import ownlog
 from shared.bus.access import find_refusal
 from shared.errors import DumbError
 from shared.lock import take_lock
+from shared.memory import close_memory
 from shared.settings import Settings, SettingsError, load_settings
 
 _log = logging.getLogger("services.metrics")
@@ -25,6 +26,7 @@ async def _run(settings: Settings) -> int:
 
 def main() -> int:
     """Run until a signal; the exit code."""
+    close_memory()
     try:
         settings = load_settings()
     except SettingsError as error:

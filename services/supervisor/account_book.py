@@ -36,9 +36,12 @@ class Book:
         users, tokens = len(self.accounts), len(self.tokens)
         return AuthSettings(self.epoch, self.enabled, self.setup_skipped, mode, users, tokens)
 
-    def raise_epoch(self, now: float) -> None:
-        """A number that no earlier state ever had, even if this one came out of a backup."""
-        self.epoch = max(self.epoch + 1, int(now * 1000))
+    def raise_epoch(self, now: float, above: int = 0) -> None:
+        """A number that no earlier state ever had, even if this one came out of a backup.
+
+        `above`: an epoch that another supervisor published, whose sessions may stand in Redis.
+        """
+        self.epoch = max(self.epoch + 1, above + 1, int(now * 1000))
 
     # -- who may ---------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The one writer of accounts: users.json first, then Redis, then the receipt."""
 
 import asyncio
+import copy
 import logging
 import time
 from pathlib import Path
@@ -14,9 +15,16 @@ from services.supervisor.account_book import Book, new_secret
 from services.supervisor.account_changes import change
 from services.supervisor.job import Job
 from services.supervisor.users_file import load_users, save_users
-from shared.bus.accounts import publish_accounts, published_epoch, withdraw_accounts
+from shared.bus.accounts import (
+    publish_accounts,
+    published_epoch,
+    stated_epoch,
+    withdraw_accounts,
+)
+from shared.bus.claim import Fence
 from shared.bus.keys import Keys
 from shared.errors import ConfigError
+from shared.models.account import MAX_EPOCH
 from shared.models.account_change import Refusal
 from shared.models.command import CommandStatus
 
@@ -31,10 +39,11 @@ Stamp = tuple[int, int, int]
 class Accounts:
     """Changes accounts one after another. Nobody reads the file at a request: Redis has it all."""
 
-    def __init__(self, path: Path, run_dir: Path, keys: Keys) -> None:
+    def __init__(self, path: Path, run_dir: Path, keys: Keys, fence: Fence) -> None:
         self._path = path
         self._mark = run_dir / MARK
         self._keys = keys
+        self._fence = fence
         self._book: Book | None = None
         self.problem = ""
         """Why accounts cannot be served, "" while they can."""
@@ -106,6 +115,8 @@ class Accounts:
     async def _work(self) -> None:
         while True:
             job = await self._jobs.get()
+            if not job.may_begin():
+                continue
             try:
                 async with self._lock:
                     status, detail, code = await self._change(job)
@@ -149,17 +160,26 @@ class Accounts:
 
     # -- Redis -----------------------------------------------------------------------------
 
+    async def connect(self, redis: Redis) -> None:
+        """A new connection: another supervisor may have published since. Raises as `publish`."""
+        book, stated = self._book, await stated_epoch(redis, self._keys)
+        # Where none stands, readers may remember one that a wiped Redis does not.
+        if book is not None and (stated is None or stated > book.epoch):
+            await self._rise(stated or 0)
+        await self.publish(redis)
+
     async def publish(self, redis: Redis) -> None:
-        """Make Redis say what is true, at a connect. Raises what redis-py raises."""
+        """Make Redis say what is true. Raises what redis-py raises."""
         self._redis = redis
         async with self._publishing:  # an older state must not arrive behind a newer one
             book = self._book
             if book is None:
-                await withdraw_accounts(redis, self._keys, self.problem)
+                await withdraw_accounts(redis, self._keys, self._fence, self.problem)
                 return
             await publish_accounts(
                 redis,
                 self._keys,
+                self._fence,
                 book.settings,
                 secret=book.secret,
                 accounts=book.accounts.values(),
@@ -176,8 +196,37 @@ class Accounts:
         epoch = self._book.epoch if self._book is not None else None
         if await published_epoch(redis, self._keys) == epoch:
             return False
+        stated = await stated_epoch(redis, self._keys)
+        if epoch is not None and stated is not None and stated > epoch:
+            await self._rise(stated)
         await self.publish(redis)
         return True
+
+    async def _rise(self, above: int) -> None:
+        """Another supervisor published `above`. Readers take nothing older than what they saw, so
+        our accounts count again only under a higher epoch. It logs no user in or out: the
+        `tokens_epoch` of each account stays, and a later revocation gets a number of its own."""
+        async with self._lock:
+            if self._stamp() != self._seen:
+                await asyncio.to_thread(self.load)  # or what was changed there would be lost
+            if self._book is None or self._book.epoch > above > 0:
+                return
+            if above >= MAX_EPOCH:
+                _log.error(
+                    "Redis stated the epoch %d of accounts, which leaves no higher one: ours are "
+                    "published as they are. Restart the API programs that have seen it",
+                    above,
+                )
+                return
+            book = copy.copy(self._book)
+            book.raise_epoch(time.time(), above)
+            try:
+                await asyncio.to_thread(self._write, book)
+            except (ConfigError, OSError) as error:  # it counts all the same, until a restart
+                _log.error("the epoch of accounts was raised in memory only: %s", error)
+            self._book = book
+            if above:
+                _log.warning("another supervisor published accounts: ours are published again")
 
     async def _until_published(self) -> None:
         """Return when readers can see the change: the receipt must not be earlier."""

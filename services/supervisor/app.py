@@ -1,19 +1,20 @@
-"""The supervisor as a whole: takes the lock, recovers, serves, and ends in order."""
+"""The supervisor as a whole: recovers, serves, and ends in order."""
 
 import asyncio
 import gc
 import logging
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from services.supervisor.accounts import Accounts
 from services.supervisor.appfiles.worker import AppFiles, no_logs, own_files
 from services.supervisor.backpressure import Backpressure
+from services.supervisor.claim import Claim
 from services.supervisor.commands.bulk import Bulk
 from services.supervisor.commands.parts import Wholes
 from services.supervisor.commands.reset import Reset
@@ -49,6 +50,7 @@ from services.supervisor.ports import free
 from services.supervisor.recovery import Recovery, state_of
 from services.supervisor.registry import API_KEY, Registry
 from services.supervisor.session import Session, cancelled
+from services.supervisor.signals import Signals
 from services.supervisor.spare import remove_spares
 from services.supervisor.spawn import (
     LaunchError,
@@ -59,12 +61,10 @@ from services.supervisor.spawn import (
 from services.supervisor.tail import Tails
 from services.supervisor.unit import Unit
 from services.supervisor.upkeep import Upkeep
-from shared.bus.client import BUS_ERRORS
 from shared.bus.keys import Keys
 from shared.config.dependencies import Dependencies
 from shared.config.services import ServiceBlock
 from shared.exits import Exit
-from shared.lock import take_lock
 from shared.models.command import Action
 from shared.models.startup import Startup
 from shared.settings import Settings
@@ -78,26 +78,30 @@ FAREWELL_S: Final = 3.0
 
 
 class Supervisor:
-    """Wiring. One per data directory, enforced by a lock."""
+    """Wiring. One per data directory, enforced by a lock, and one per Redis, by a claim."""
 
     def __init__(
-        self, settings: Settings, environ: Mapping[str, str], own_log: OwnLogHandler
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        own_log: OwnLogHandler,
+        signals: Signals,
+        claim: Claim,
     ) -> None:
-        """Take the lock and read journal and configuration.
+        """Read journal and configuration, under the lock on the data directory.
 
         Raises:
-            InUseError, LockFileError, JournalError, ConfigError: it cannot serve.
+            JournalError, ConfigError: it cannot serve.
         """
         self._settings = settings
         self._environ = dict(environ)
         self._project = Path(__file__).resolve().parents[2]
         self._own_log = own_log
-        self._stop = asyncio.Event()
-        self._handover = False
-        self._catch_signals()  # before the lock: who sees its pid there may signal it
-        self._lock = take_lock(settings.run_dir / "supervisor.lock", "supervisor", settings.home)
+        self._signals = signals
+        self._claim = claim
+        fence = claim.fence
         keys = self._keys = Keys(settings.redis_prefix)
-        self._heartbeat = Heartbeat(settings, keys, self._environ, self._startup)
+        self._heartbeat = Heartbeat(settings, keys, claim, self._environ, self._startup)
         self._journal = Journal(settings.run_dir / "journal.jsonl")
         self._config = Configuration(settings.config_path, settings.run_dir, environ, settings.home)
         self._config.load()
@@ -107,8 +111,8 @@ class Supervisor:
         self._shelf.keep = Keep(no_logs(settings))
         self._registry = Registry(self._make_unit)
         units = self._registry.units
-        self._outbox = Outbox(keys, self._registry.states)
-        self._sender = LogSender(self._shelf, keys)
+        self._outbox = Outbox(keys, self._registry.states, fence)
+        self._sender = LogSender(self._shelf, keys, fence)
         self._backpressure = Backpressure(self._sender)
         self._restarter = Restarter(units, self._policy, self._submit)
         self._monitor = HealthMonitor(self._policy, self._restarter.checked)
@@ -116,18 +120,20 @@ class Supervisor:
             self._registry, self._graph, self._submit, self._restarter, self._monitor
         )
         self._boot = Boot(units, self._fleet.moved, self._publish_startup)
-        self._accounts = Accounts(settings.users_path, settings.run_dir, keys)
+        self._accounts = Accounts(settings.users_path, settings.run_dir, keys, fence)
         self._accounts.load()
-        self._publisher = ConfigPublisher(self._config, self._outbox, keys)
+        self._publisher = ConfigPublisher(self._config, self._outbox, keys, fence)
         self._upkeep = Upkeep(
-            keys, self._names, lambda: (self._config.version, self._config.problem)
+            keys, fence, self._names, lambda: (self._config.version, self._config.problem)
         )
         self._desk = ConfigDesk(self._config, self._running, self._config_adopted)
         self._app_files = AppFiles(
             self._config.services, self._surroundings, self._outbox, own_files(settings)
         )
         self._wholes = Wholes(units, self._journal, self._outbox)
-        self._levels = LogLevels(lambda: self._config.dumb, settings.log_level, self._outbox, keys)
+        self._levels = LogLevels(
+            lambda: self._config.dumb, settings.log_level, self._outbox, keys, fence
+        )
         self._dispatcher = Dispatcher(
             self._registry,
             self._journal,
@@ -148,6 +154,7 @@ class Supervisor:
                 Action.RESET_RESTART_STATE: Reset(self._registry, self._restarter).submit,
                 Action.SET_LOG_LEVEL: self._levels.submit,
             },
+            certain=lambda: claim.certain,
         )
         self._scheduler = Scheduler(
             units, self._journal, self._dispatcher.own, lambda: self._config.effective.get("tz")
@@ -187,26 +194,15 @@ class Supervisor:
             VERSION, len(self._registry.units), recovery.adopted, len(plan),
         )  # fmt: skip
         _spare_the_collector()
-        await self._stop.wait()
+        await self._signals.stop.wait()
         for task in background:
             task.cancel()
         self._dispatcher.closing = self._fleet.closing = True
         self._restarter.close()
         self._monitor.close()
-        code = self._detach() if self._handover else await self._shut_down()
+        code = self._detach() if self._signals.handover else await self._shut_down()
         await self._farewell(session, serving)
         return code
-
-    def _catch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGUSR2, self._hand_over)
-
-    def _hand_over(self) -> None:
-        if not self._stop.is_set():  # a shutdown that has begun goes on
-            self._handover = True
-            self._stop.set()
 
     async def _follow_boot(self, *, fresh: bool) -> None:
         """Name the phases; once the boot is over, what ends is restarted."""
@@ -243,11 +239,11 @@ class Supervisor:
             async with asyncio.timeout(FAREWELL_S):
                 await self._outbox.drained()
                 await self._sender.drained()
-                await session.goodbye()
-        except (TimeoutError, *BUS_ERRORS) as error:
+                await session.goodbye(leaving=self._heartbeat.leaving)
+        except (TimeoutError, RedisError, OSError) as error:
             _log.warning("the last news did not reach Redis (%s)", error or "no answer in time")
         await cancelled(serving)
-        if not self._handover:
+        if not self._signals.handover:
             remove_spares(self._settings.run_dir)
         self._own_log.sink = None
         self._app_files.close()
@@ -284,6 +280,7 @@ class Supervisor:
             python=sys.executable,
             environ=self._environ,
             top=self._config.effective,
+            user=Owner(*(self._settings.service_user or ())),
         )
 
     def _submit(self, action: Action, unit: Unit, why: str) -> Job:
@@ -338,7 +335,8 @@ class Supervisor:
     def _session(self) -> Session:
         return Session(
             self._settings.redis_url,
-            Inbox(self._keys, self._dispatcher),
+            self._claim,
+            Inbox(self._keys, self._dispatcher, self._claim),
             self._outbox,
             self._sender,
             beat=self._beat,
@@ -350,7 +348,7 @@ class Supervisor:
         self._heartbeat.renew()
         await self._publisher.publish(redis)
         await self._levels.publish(redis)
-        await self._accounts.publish(redis)
+        await self._accounts.connect(redis)
 
     async def _beat(self, redis: Redis) -> None:
         """The heartbeat; and news of the configuration, which are as rare."""

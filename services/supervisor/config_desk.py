@@ -68,7 +68,8 @@ class ConfigDesk:
                 continue
             try:
                 async with self._lock:
-                    await self._carry_out(item)
+                    if item.may_begin():
+                        await self._carry_out(item)
             except Exception as error:  # noqa: BLE001 - the edge: the next change must be made
                 _log.exception("changing the configuration failed")
                 item.receipt.result = {"code": Refusal.UNAVAILABLE.value}

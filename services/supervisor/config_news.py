@@ -1,14 +1,13 @@
 """The configuration as Redis has it (docs/protocol.md, "Configuration")."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from services.supervisor.config_history import KEPT, Record
 from services.supervisor.configuration import Configuration
+from shared.bus.claim import Command, Fence
 from shared.bus.keys import Keys
 
 
@@ -20,19 +19,23 @@ class ConfigNews:
     problem: str
     record: Record | None = None
 
-    def add_to(self, pipe: Pipeline, keys: Keys) -> None:
-        """All values with one command: nobody reads half of them."""
-        pipe.mset(self.values)
+    def commands(self, keys: Keys) -> list[Command]:
+        """What sets all of it."""
+        found: list[Command] = [("SET", key, value) for key, value in self.values.items()]
         if self.problem:
-            pipe.set(keys.config_problem, self.problem)
+            found.append(("SET", keys.config_problem, self.problem))
         else:
-            pipe.delete(keys.config_problem)
+            found.append(("DEL", keys.config_problem))
         record = self.record
         if record is not None:
-            pipe.hset(keys.config_versions, str(record.version), orjson.dumps(record.summary()))
-            pipe.hdel(keys.config_versions, str(record.version - KEPT))
+            versions = keys.config_versions
             event = {"version": record.version, "at": record.at, "actor": record.actor}
-            pipe.publish(keys.config_changed, orjson.dumps(event))
+            found += [
+                ("HSET", versions, record.version, orjson.dumps(record.summary())),
+                ("HDEL", versions, record.version - KEPT),
+                ("PUBLISH", keys.config_changed, orjson.dumps(event)),
+            ]
+        return found
 
 
 def pages_news(config: Configuration, keys: Keys) -> ConfigNews:
@@ -71,14 +74,11 @@ def _pages(config: Configuration, keys: Keys) -> dict[str, bytes]:
     }
 
 
-async def publish_config(redis: Redis, keys: Keys, config: Configuration) -> None:
+async def publish_config(redis: Redis, keys: Keys, fence: Fence, config: Configuration) -> None:
     """Everything anew, at a connect. Raises what redis-py raises."""
-    pipe = redis.pipeline(transaction=True)
-    whole_news(config, keys).add_to(pipe, keys)
-    pipe.delete(keys.config_versions)
-    versions: dict[Any, Any] = {
-        str(record.version): orjson.dumps(record.summary()) for record in config.history.records
-    }
-    if versions:
-        pipe.hset(keys.config_versions, mapping=versions)
-    await pipe.execute()
+    versions: list[Command] = [
+        ("HSET", keys.config_versions, record.version, orjson.dumps(record.summary()))
+        for record in config.history.records
+    ]
+    news = whole_news(config, keys).commands(keys)
+    await fence.write(redis, *news, ("DEL", keys.config_versions), *versions)

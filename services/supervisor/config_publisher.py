@@ -5,6 +5,7 @@ from redis.asyncio import Redis
 from services.supervisor.config_news import pages_news, publish_config, whole_news
 from services.supervisor.configuration import Configuration, Step
 from services.supervisor.outbox import Outbox
+from shared.bus.claim import Fence
 from shared.bus.keys import Keys
 
 _NOTHING = ("", -1, -1)
@@ -13,10 +14,11 @@ _NOTHING = ("", -1, -1)
 class ConfigPublisher:
     """Knows what was published last."""
 
-    def __init__(self, config: Configuration, outbox: Outbox, keys: Keys) -> None:
+    def __init__(self, config: Configuration, outbox: Outbox, keys: Keys, fence: Fence) -> None:
         self._config = config
         self._outbox = outbox
         self._keys = keys
+        self._fence = fence
         self._published = _NOTHING
 
     def announce(self, step: Step) -> None:
@@ -33,7 +35,7 @@ class ConfigPublisher:
     async def publish(self, redis: Redis) -> None:
         """Everything anew. Raises what redis-py raises."""
         stand = self._stand()
-        await publish_config(redis, self._keys, self._config)
+        await publish_config(redis, self._keys, self._fence, self._config)
         self._published = stand
 
     async def catch_up(self, redis: Redis) -> None:

@@ -25,6 +25,7 @@ from services.supervisor.page_updates import read_updates, remembered, usable
 from shared.config.document import TooLargeError, render_document, replace_document, with_line
 from shared.config.environment import SECRETS_DIR, Variable, read_variables
 from shared.config.masking import holds_secrets
+from shared.config.notices import notices, summary_of
 from shared.config.pages import NO_PAGES, Config, Pages, join, load_config
 from shared.config.services import ServiceBlock
 from shared.config.trees import same
@@ -102,6 +103,7 @@ class Configuration:
         """Why the file on disk is refused, "" while it is fine."""
         self.pages_revision = time.time_ns() // 1_000_000
         self._seen: Stamp = ABSENT
+        self._warned = ""
 
     # -- what is so ------------------------------------------------------------------------
 
@@ -369,6 +371,10 @@ class Configuration:
             self.pages_revision = max(self.pages_revision + 1, time.time_ns() // 1_000_000)
         self.state, self.pages = step.state, step.pages
         self.variables, self._seen = step.variables, step.stamp
+        warning = summary_of(notices(step.state.file, step.state.effective))
+        if warning and warning != self._warned:
+            _log.warning("%s (details: GET /config?sources=1)", warning)
+        self._warned = warning
 
     def accept(self) -> None:
         """The file on disk is the one in force."""

@@ -15,6 +15,7 @@ from services.supervisor.job import Job
 from services.supervisor.journal import Journal, JournalError
 from services.supervisor.outbox import Outbox
 from services.supervisor.outgoing import Reject
+from services.supervisor.records import Outcome
 from services.supervisor.registry import Registry
 from shared.errors import AmbiguousServiceError, UnknownServiceError
 from shared.models.command import Action, Command, CommandStatus, Receipt
@@ -38,8 +39,13 @@ class Dispatcher:
         *,
         app_files: Callable[[Job], None],
         others: Mapping[Action, Callable[[Job], None]],
+        certain: Callable[[], bool],
     ) -> None:
-        """`others`: who takes what concerns several services, or none."""
+        """`others`: who takes what concerns several services, or none. `certain`: whether nobody
+        else can carry out the same commands now."""
+        self._certain = certain
+        self.postponed: list[tuple[Command, Mapping[bytes, bytes]]] = []
+        """Accepted, but not begun when that was not certain; see `again` and `carried_out`."""
         self._registry = registry
         self._journal = journal
         self._outbox = outbox
@@ -110,7 +116,9 @@ class Dispatcher:
         return True
 
     def _begin(self, command: Command, raw: Mapping[bytes, bytes]) -> None:
-        job = Job(command, self._journal, self._outbox, self._finished)
+        job = Job(
+            command, self._journal, self._outbox, self._finished, gate=partial(self._gate, raw)
+        )
         self._in_flight[command.id] = job
         created = _entry_time(command.entry_id)
         begun = command.id in self._journal.memory.intents
@@ -136,8 +144,8 @@ class Dispatcher:
             self._config.after(lambda: self._begin_service(job, created, raw))
 
     def _begin_service(self, job: Job, created: float, raw: Mapping[bytes, bytes]) -> None:
-        if self.closing or job.done.is_set():  # while it waited for the configuration
-            return  # if it is not done, it stays pending
+        if self.closing or job.done.is_set() or not job.may_begin():
+            return  # while it waited for the configuration; if it is not done, it stays pending
         command = job.command
         try:
             name = self._registry.find(command.process_name)
@@ -161,7 +169,7 @@ class Dispatcher:
             job.finish(CommandStatus.FAILED, str(error))
 
     def _begin_app_file(self, job: Job, created: float) -> None:
-        if self.closing:  # while it waited for the configuration; it stays pending
+        if self.closing or not job.may_begin():  # while it waited; it stays pending
             return
         if job.command.action is Action.UPDATE_APP_CONFIG:
             self._begin_change(job, created, self._app_files)
@@ -170,7 +178,7 @@ class Dispatcher:
         self._app_files(job)
 
     def _begin_other(self, job: Job, created: float) -> None:
-        if self.closing:  # while it waited for the configuration; it stays pending
+        if self.closing or not job.may_begin():  # while it waited; it stays pending
             return
         try:
             self._begin_change(job, created, self._others[job.command.action])
@@ -186,6 +194,27 @@ class Dispatcher:
             job.finish(CommandStatus.FAILED, str(error))
             return
         change(job)
+
+    # -- a claim that is not certain -------------------------------------------------------
+
+    def _gate(self, raw: Mapping[bytes, bytes], job: Job) -> bool:
+        """Whether a command may take effect; else it waits, apart from everything else."""
+        if self._certain():
+            return True
+        self._in_flight.pop(job.command.id, None)
+        self.postponed.append((job.command, raw))
+        return False
+
+    def again(self, command: Command, raw: Mapping[bytes, bytes]) -> None:
+        """Begin a postponed command: the claim is ours, and no other one carried it out."""
+        if command.id not in self._in_flight and not self.outcome(command):
+            self._begin(command, raw)
+
+    def carried_out(self, command: Command, status: CommandStatus) -> None:
+        """Another supervisor has carried out a postponed command."""
+        detail = "It was carried out by another supervisor."
+        self._journal.outcome(Outcome(command.id, status, detail, time.time(), command.stream))
+        self._outbox.ack(command.stream, command.entry_id, delete=bool(command.args))
 
     def _reject(self, job: Job, reason: str, raw: Mapping[bytes, bytes]) -> None:
         """An entry that names nothing that could be done: kept with its reason, like nonsense."""

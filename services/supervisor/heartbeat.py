@@ -1,21 +1,19 @@
 """That somebody is in charge, and on what it runs (docs/protocol.md, "The rest")."""
 
 import asyncio
-import os
-import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from redis.asyncio import Redis
 
-from services.supervisor.identity import boot_id
+from services.supervisor.claim import Claim
 from services.supervisor.surroundings import describe
+from shared.bus.claim import Command, flat
 from shared.bus.keys import Keys
 from shared.models.startup import Startup
 from shared.settings import Settings
-from shared.version import VERSION
 
 TTL_S: Final = 5
 DESCRIBE_EVERY_S: Final = 15.0
@@ -28,6 +26,7 @@ class Heartbeat:
         self,
         settings: Settings,
         keys: Keys,
+        claim: Claim,
         environ: Mapping[str, str],
         startup: Callable[[], Startup],
     ) -> None:
@@ -35,6 +34,8 @@ class Heartbeat:
         self._startup = startup
         self._told: Startup | None = None
         self._keys = keys
+        self._holder = claim.holder
+        self._fence = claim.fence
         self._environ = environ
         self._started_at = time.time()
         self._described = 0.0
@@ -50,25 +51,24 @@ class Heartbeat:
         """Say it once more. Raises what redis-py raises."""
         await self._describe(redis)
         startup = self._startup()
-        key = self._keys.supervisor
-        fields: dict[Any, Any] = {
-            "node": socket.gethostname(),
-            "version": VERSION,
-            "pid": str(os.getpid()),
-            "boot_id": boot_id(),
+        key, holder = self._keys.supervisor, self._holder
+        fields: dict[str, str] = {
+            "node": holder.node,
+            "version": holder.version,
+            "pid": str(holder.pid),
+            "boot_id": holder.boot_id,
+            "claim": holder.process,
             "started_at": str(self._started_at),
             "heartbeat_at": str(time.time()),
             "phase": startup.phase,
             "rejected": str(rejected),
         }
-        pipe = redis.pipeline(transaction=True)
-        pipe.delete(key)  # also when somebody wrote another type there
+        commands: list[Command] = [("DEL", key)]  # also when another type stands there
         if not self.leaving:
-            pipe.hset(key, mapping=fields)
-            pipe.expire(key, TTL_S)
+            commands += [("HSET", key, *flat(fields)), ("EXPIRE", key, TTL_S)]
         if startup is not self._told:  # what was said on the way to this connection is lost
-            pipe.set(self._keys.startup, startup.to_json())
-        await pipe.execute()
+            commands.append(("SET", self._keys.startup, startup.to_json()))
+        await self._fence.write(redis, *commands)
         self._told = startup
 
     async def _describe(self, redis: Redis) -> None:
@@ -82,4 +82,4 @@ class Heartbeat:
         facts = await asyncio.to_thread(
             describe, settings.home, settings.config_path, directories, self._environ
         )
-        await redis.set(self._keys.environment, orjson.dumps(facts))
+        await self._fence.write(redis, ("SET", self._keys.environment, orjson.dumps(facts)))

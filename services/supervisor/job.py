@@ -58,7 +58,9 @@ class Job:
         finished: Finished | None = None,
         *,
         recorded: bool = False,
+        gate: Callable[["Job"], bool] | None = None,
     ) -> None:
+        """`gate`: whether it may take effect now; if not, it was put back and is another's."""
         self.command = command
         self.internal = not (command.stream or recorded)
         """Whether nobody will ask what became of it."""
@@ -67,6 +69,7 @@ class Job:
         self._journal = journal
         self._outbox = outbox
         self._finished = finished
+        self._gate = gate
         self._tasks: set[asyncio.Task[None]] = set()
         self.done = asyncio.Event()
         self.take_back: Callable[[str], None] | None = None
@@ -89,6 +92,10 @@ class Job:
         receipt.status = CommandStatus.RUNNING
         receipt.started_at = time.time()
         self.step("claimed")
+
+    def may_begin(self) -> bool:
+        """Asked right before its effect. False: leave it, it begins later elsewhere."""
+        return self._gate is None or self._gate(self)
 
     def intend(self, target: int) -> None:
         """Journal that this is about to be done. Raises `JournalError`."""

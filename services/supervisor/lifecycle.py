@@ -13,7 +13,6 @@ from services.supervisor.capture import Capture
 from services.supervisor.effects import Effects, HeldError
 from services.supervisor.failure import best_line, describe_exit
 from services.supervisor.fleet.health_plan import HealthPlan, Planner
-from services.supervisor.fleet.options import expected_exits
 from services.supervisor.identity import Identity, members, since_boot, start_ticks
 from services.supervisor.journal import JournalError
 from services.supervisor.launching import Launched, Launcher
@@ -23,6 +22,7 @@ from services.supervisor.readiness import Readiness
 from services.supervisor.spawn import LaunchError, LaunchSpec, stop_policy
 from services.supervisor.statebook import StateBook, health_fields
 from services.supervisor.stopper import Report, end_survivors, stop
+from shared.config.ends import expected_exits
 from shared.config.services import ServiceBlock
 from shared.errors import DumbError
 from shared.models.service import RestartStats, ServiceState
@@ -223,6 +223,7 @@ class Lifecycle:
                 exit_code=None,
                 exit_signal=None,
                 exit_reason=reason,
+                restart=self._failed_for(reason),
             )
             raise LaunchError(reason) from error
         self._take_in(launched)
@@ -257,6 +258,7 @@ class Lifecycle:
             exit_signal=None,
             exit_reason="",
             waiting_for=f"port {ports}" if ports else "",
+            in_exit_window=launched.spec.start_window_s > 0,
             restart=self._calm(),
         )
         process.watch(lambda ended: self._ended(process, ended))
@@ -285,7 +287,7 @@ class Lifecycle:
             self._ready()
             return ""
         self._cancel_late()
-        readiness = Readiness(spec, start)
+        readiness = Readiness(spec, start, lambda: self._settled_in(process))
         ready = asyncio.get_running_loop().create_task(readiness.reached())
         ended = asyncio.get_running_loop().create_task(process.ended.wait())
         try:
@@ -303,16 +305,26 @@ class Lifecycle:
             ready.cancel()
             ended.cancel()
         self._late = asyncio.get_running_loop().create_task(self._ready_late(process, readiness))
+        missing = f"not ready within {spec.start_timeout_s:g} s: {readiness.missing}"
         self.book.note(
             health="unhealthy",
             health_reason=readiness.missing,
             health_details=readiness.details,
+            restart=self._failed_for(missing),
         )
         raise OperationError(
-            f"'{self.state.process_name}' was not ready within {spec.start_timeout_s:g} s: "
-            f"{readiness.missing}. The process (pid {process.identity.pid}) keeps running and "
-            f"counts as started once it is ready."
+            f"'{self.state.process_name}' was {missing}. The process (pid "
+            f"{process.identity.pid}) keeps running and counts as started once it is ready."
         )
+
+    def _settled_in(self, process: Process) -> None:
+        """The process has lived through its exit window."""
+        if self._process is process and self.state.in_exit_window:
+            self.book.note(in_exit_window=False)
+
+    def _failed_for(self, reason: str | None) -> RestartStats:
+        """`last_failure_reason` says why the last start failed until one succeeds."""
+        return replace(self.state.restart, last_failure_reason=reason)
 
     def _verdict(self) -> str:
         """Of a start whose process has ended."""
@@ -326,7 +338,12 @@ class Lifecycle:
             health = health_fields(said) if said is not None else {}
             if not self.health_plan.proven:
                 health = health_fields(_NOT_CHECKED)
-            self.book.change(_S.RUNNING, ready_at=time.time(), **health)
+            self.book.change(
+                _S.RUNNING,
+                ready_at=time.time(),
+                restart=self._failed_for(None),
+                **health,
+            )
             self.report("ready")
 
     async def _ready_late(self, process: Process, readiness: Readiness) -> None:
@@ -358,6 +375,8 @@ class Lifecycle:
         elif failed:
             why = self._failure(why)
         now = time.time()
+        last = self.state.restart.last_failure_reason
+        last = why if failed else None if completed else last
         self.book.change(
             _S.FAILED if failed else _S.EXITED,
             completed=completed,
@@ -366,7 +385,12 @@ class Lifecycle:
             exit_code=ended.code,
             exit_signal=ended.signal,
             exit_reason=why,
-            restart=replace(self.state.restart, last_exit_time=now, last_exit_reason=why),
+            restart=replace(
+                self.state.restart,
+                last_exit_time=now,
+                last_exit_reason=why,
+                last_failure_reason=last,
+            ),
         )
         level = logging.INFO if completed else logging.WARNING
         _log.log(level, "%s", why if failed else f"{self.state.process_name} ended: {why}")
@@ -428,7 +452,11 @@ class Lifecycle:
         self._capture = capture
         self._process = process = Process(identity, pidfd, None)
         self._planner.began(self.service)
-        fields: dict[str, Any] = {"pid": identity.pid, "generation": generation}
+        fields: dict[str, Any] = {
+            "pid": identity.pid,
+            "generation": generation,
+            "in_exit_window": False,
+        }
         status = self.state.status
         if status not in ALIVE:  # a spawn whose pid nobody had time to write down
             status = _S.STARTING

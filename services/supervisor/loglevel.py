@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from services.supervisor.job import Job
 from services.supervisor.outbox import Outbox
+from shared.bus.claim import Fence
 from shared.bus.keys import Keys
 from shared.models.command import CommandStatus
 from shared.models.log_level import LogLevel, usable_level
@@ -22,13 +23,19 @@ class LogLevels:
     """Takes `set-log-level`; `args.debug` is true or false."""
 
     def __init__(
-        self, dumb: Callable[[], Mapping[str, Any]], fallback: str, outbox: Outbox, keys: Keys
+        self,
+        dumb: Callable[[], Mapping[str, Any]],
+        fallback: str,
+        outbox: Outbox,
+        keys: Keys,
+        fence: Fence,
     ) -> None:
         """`dumb`: that block of the configuration, whose level may be missing or none."""
         self._dumb = dumb
         self._fallback = fallback
         self._outbox = outbox
         self._keys = keys
+        self._fence = fence
         self._debug = False
         self._told: LogLevel | None = None
 
@@ -53,9 +60,9 @@ class LogLevels:
 
     async def publish(self, redis: Redis) -> None:
         """A new connection. Raises what redis-py raises."""
-        data = self._level().to_json()
-        await redis.set(self._keys.log_level, data)
-        await redis.publish(self._keys.log_level_changed, data)
+        data, keys = self._level().to_json(), self._keys
+        told = ("PUBLISH", keys.log_level_changed, data)
+        await self._fence.write(redis, ("SET", keys.log_level, data), told)
 
     def _level(self) -> LogLevel:
         configured = usable_level(self._dumb().get("log_level"), self._fallback)

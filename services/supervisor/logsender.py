@@ -9,13 +9,13 @@ import logging
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 
 from services.supervisor.logs import LogFeed, LogShelf
 from services.supervisor.logstore import LogStore
 from services.supervisor.refusals import refused
+from shared.bus.claim import Fence
 from shared.bus.keys import Keys
-from shared.bus.scripts import LOG_APPEND
 from shared.models.log import LogChunk, chunk_header
 
 _log = logging.getLogger(__name__)
@@ -33,8 +33,9 @@ LAG_LOW: Final = 2 << 20
 class LogSender:
     """One task per connection sends what is new, many logs in one round trip."""
 
-    def __init__(self, shelf: LogShelf, keys: Keys) -> None:
+    def __init__(self, shelf: LogShelf, keys: Keys, fence: Fence) -> None:
         self._shelf = shelf
+        self._fence = fence
         self._keys = keys
         self._dirty: dict[str, LogFeed] = {}
         self._wake = asyncio.Event()
@@ -69,21 +70,19 @@ class LogSender:
         for feed in self._shelf.feeds.values():
             feed.sent = -1
             self._dirty[feed.name] = feed
-        append = redis.register_script(LOG_APPEND)
         self.connected = True
         try:
-            await redis.script_load(LOG_APPEND)
             while True:
                 self._wake.clear()
                 while self._dirty:
-                    await self._round(redis, append.sha)
+                    await self._round(redis)
                     self._space.set()
                 await self._wake.wait()
         finally:
             self.connected = False
             self._space.set()
 
-    async def _round(self, redis: Redis, sha: str) -> None:
+    async def _round(self, redis: Redis) -> None:
         """One chunk of every log that is behind, in one round trip."""
         feeds = list(self._dirty.values())
         for feed in feeds:
@@ -97,7 +96,8 @@ class LogSender:
                 self._dirty.pop(feed.name, None)
                 continue
             end = feed.sent + len(data)
-            pipe.evalsha(sha, 2, *self._arguments(feed, data, end))
+            keys = (self._keys.log(feed.name), self._keys.logmeta(feed.name))
+            self._fence.add_chunk(pipe, keys, self._arguments(feed, data, end))
             batch.append((feed, end))
         if not batch:
             return
@@ -146,8 +146,6 @@ class LogSender:
         )
         channel = self._keys.log_channel(feed.name) if end > feed.announced else ""
         return [
-            self._keys.log(feed.name),
-            self._keys.logmeta(feed.name),
             f"{end}-0",
             data,
             f"{max(0, end - keep)}-0",
@@ -187,17 +185,13 @@ class LogSender:
     async def _wipe(self, redis: Redis, feed: LogFeed) -> None:
         """The stream is ahead of us, or another log's: clients must see that it starts anew."""
         _log.warning("the log of %s in Redis is not ours: starting it anew", feed.name)
-        pipe = redis.pipeline(transaction=True)
-        pipe.delete(self._keys.log(feed.name), self._keys.logmeta(feed.name))
-        await pipe.execute()
+        keys = (self._keys.log(feed.name), self._keys.logmeta(feed.name))
+        await self._fence.write(redis, ("DEL", *keys))
         feed.store.new_generation()
         feed.sent = _first_retained(feed.store)
         feed.announced = feed.store.size
 
     async def _start_over(self, redis: Redis, feed: LogFeed, error: ResponseError) -> None:
-        if isinstance(error, NoScriptError):
-            await redis.script_load(LOG_APPEND)
-            return
         if refused(error):
             raise error
         _log.warning("Redis refused a chunk of %s (%s)", feed.name, error)

@@ -8,7 +8,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -21,13 +22,12 @@ from services.supervisor.outgoing import (
     Item,
     Level,
     Reject,
-    Shas,
     add,
     freeze,
 )
 from services.supervisor.refusals import refused
+from shared.bus.claim import Command, Fence, flat
 from shared.bus.keys import Keys
-from shared.bus.scripts import RECALL, RECEIPT, STATUS
 from shared.models.audit import AuditEntry
 from shared.models.command import Receipt
 from shared.models.service import ServiceState
@@ -43,8 +43,11 @@ LINGER_S: Final = 0.02
 class Outbox:
     """An ordered queue and the task that empties it in pipelines."""
 
-    def __init__(self, keys: Keys, states: Callable[[], Iterable[ServiceState]]) -> None:
+    def __init__(
+        self, keys: Keys, states: Callable[[], Iterable[ServiceState]], fence: Fence
+    ) -> None:
         self._keys = keys
+        self._fence = fence
         self._states = states
         self.rejected = 0
         """Entries that were rejected since the start."""
@@ -148,17 +151,16 @@ class Outbox:
         keys = self._keys
         names = {state.process_name: state for state in self._states()}
         known = {raw.decode("utf-8", "replace") for raw in await _members(redis, keys.services)}
-        pipe = redis.pipeline(transaction=True)
-        for name in known - names.keys():
-            pipe.delete(keys.service(name))
-        pipe.delete(keys.services)
+        commands: list[Command] = [("DEL", keys.service(name)) for name in known - names.keys()]
+        commands.append(("DEL", keys.services))
         for name, state in names.items():
-            pipe.delete(keys.service(name))
-            fields: dict[Any, Any] = dict(state.to_hash())
-            pipe.hset(keys.service(name), mapping=fields)
-            pipe.sadd(keys.services, name)
-        pipe.publish(keys.status, b'{"resync":true}')
-        await pipe.execute()
+            commands += [
+                ("DEL", keys.service(name)),
+                ("HSET", keys.service(name), *flat(state.to_hash())),
+                ("SADD", keys.services, name),
+            ]
+        commands.append(("PUBLISH", keys.status, b'{"resync":true}'))
+        await self._fence.write(redis, *commands)
 
     async def connect(self, redis: Redis) -> None:
         """A new connection: everything is published anew before anything else is sent."""
@@ -168,30 +170,34 @@ class Outbox:
         await self.mend(redis)
         await self._resync(redis)
 
+    def yielded(self) -> None:
+        """Another supervisor writes now: what it made final is not replaced by what waits here."""
+        self._items = deque(
+            replace(i, only_open=True) if isinstance(i, Frozen) else i for i in self._items
+        )
+
     async def mend(self, redis: Redis) -> None:
         """Delete what somebody put in the place of our streams: nothing could be added to it."""
         for stream in (self._keys.audit, self._keys.rejected):
             if await redis.type(stream) not in {b"stream", b"none"}:
-                await redis.delete(stream)
+                await self._fence.write(redis, ("DEL", stream))
 
     async def run(self, redis: Redis) -> None:
         """Send until the connection breaks. Raises what redis-py raises."""
         try:
-            loaded = [str(await redis.script_load(text)) for text in (STATUS, RECEIPT, RECALL)]
-            shas = Shas(*loaded)
             while True:
                 self._wake.clear()
                 while self._rewrite or self._items:
                     if self._rewrite:
                         await self._resync(redis)
-                    await self._flush(redis, shas)
+                    await self._flush(redis)
                 self._idle.set()
                 await self._wake.wait()
         finally:
             self._connected = False
             self._idle.set()
 
-    async def _flush(self, redis: Redis, shas: Shas) -> None:
+    async def _flush(self, redis: Redis) -> None:
         batch = [self._items[i] for i in range(min(len(self._items), _BATCH))]
         pipe = redis.pipeline(transaction=False)
         newest = {i.id: i for i in batch if isinstance(i, Frozen) and not i.only_open}
@@ -199,7 +205,7 @@ class Outbox:
             # A receipt tells its whole history: of several in one batch the last one will do.
             # One that was read back from the journal tells less and stands for none of them.
             if not isinstance(item, Frozen) or item.only_open or newest[item.id] is item:
-                add(pipe, item, self._keys, shas)
+                add(pipe, item, self._keys, self._fence)
         # An exception here leaves the batch queued: final receipts and audit are sent again.
         results = await pipe.execute(raise_on_error=False)
         for result in results:

@@ -1,5 +1,6 @@
 """What goes into the outbox, and the commands with which each of it leaves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ import orjson
 from redis.asyncio.client import Pipeline
 
 from services.supervisor.config_news import ConfigNews
+from shared.bus.claim import Command, Fence, flat
 from shared.bus.keys import GROUP, Keys
 from shared.models.app_config import ANSWER_TTL_S
 from shared.models.audit import LENGTH, AuditEntry
@@ -66,15 +68,6 @@ class Level:
     """Where it is told as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shas:
-    """The scripts as Redis knows them."""
-
-    status: str
-    receipt: str
-    recall: str
-
-
 Item = ServiceState | Frozen | AuditEntry | Ack | Reject | ConfigNews | Answer | Level
 
 
@@ -84,37 +77,41 @@ def freeze(receipt: Receipt, *, only_open: bool = False) -> Frozen:
     return Frozen(receipt.id, fields, receipt.to_json(), counted(receipt), only_open)
 
 
-def add(pipe: Pipeline, item: Item, keys: Keys, shas: Shas) -> None:
-    """Put an item into a pipeline."""
+def add(pipe: Pipeline, item: Item, keys: Keys, fence: Fence) -> None:
+    """Put an item into a pipeline: one step each, which happens only while the claim is ours."""
     if isinstance(item, ServiceState):
         name = item.process_name
-        key, services = keys.service(name), keys.services
         fields = orjson.dumps(item.to_hash())
-        pipe.evalsha(shas.status, 2, key, services, keys.status, item.to_json(), name, fields)
+        written = (keys.service(name), keys.services)
+        fence.add_status(pipe, written, keys.status, item.to_json(), name, fields)
     elif isinstance(item, Frozen):
-        sha = shas.recall if item.only_open else shas.receipt
         ttl, channel, fields = str(RECEIPT_TTL_S), keys.command_results, item.fields
         rest: tuple[str | bytes, ...] = (ttl, channel, item.announcement, fields, *item.counted)
-        pipe.evalsha(sha, 2, keys.command(item.id), keys.command_counts, *rest)
-    elif isinstance(item, AuditEntry):
-        pipe.xadd(keys.audit, item.to_hash(), maxlen=LENGTH, approximate=True)
-    elif isinstance(item, ConfigNews):
-        item.add_to(pipe, keys)
-    elif isinstance(item, Answer):
-        pipe.set(keys.answer(item.id), item.data, ex=ANSWER_TTL_S)
-    elif isinstance(item, Level):
-        pipe.set(item.key, item.data)
-        if item.channel:
-            pipe.publish(item.channel, item.data)
-    elif isinstance(item, Ack):
-        pipe.xack(item.stream, GROUP, item.entry_id)
-        if item.delete:
-            pipe.xdel(item.stream, item.entry_id)
+        written = (keys.command(item.id), keys.command_counts)
+        fence.add_receipt(pipe, written, *rest, only_open=item.only_open)
     else:
-        _add_reject(pipe, item, keys)
+        fence.add(pipe, *_commands(item, keys))
 
 
-def _add_reject(pipe: Pipeline, item: Reject, keys: Keys) -> None:
+def _commands(
+    item: AuditEntry | Ack | Reject | ConfigNews | Answer | Level, keys: Keys
+) -> list[Command]:
+    if isinstance(item, AuditEntry):
+        return [_append(keys.audit, LENGTH, item.to_hash())]
+    if isinstance(item, ConfigNews):
+        return item.commands(keys)
+    if isinstance(item, Answer):
+        return [("SET", keys.answer(item.id), item.data, "EX", ANSWER_TTL_S)]
+    if isinstance(item, Level):
+        told: list[Command] = [("PUBLISH", item.channel, item.data)] if item.channel else []
+        return [("SET", item.key, item.data), *told]
+    if isinstance(item, Ack):
+        done: list[Command] = [("XDEL", item.stream, item.entry_id)] if item.delete else []
+        return [("XACK", item.stream, GROUP, item.entry_id), *done]
+    return _reject(item, keys)
+
+
+def _reject(item: Reject, keys: Keys) -> list[Command]:
     copy: dict[Any, Any] = {
         "stream": item.stream,
         "entry": item.entry_id,
@@ -123,6 +120,12 @@ def _add_reject(pipe: Pipeline, item: Reject, keys: Keys) -> None:
     for name, value in list(item.fields.items())[:20]:
         if name != b"args":
             copy[b"field:" + name[:64]] = value[:256]
-    pipe.xadd(keys.rejected, copy, maxlen=REJECTS_LENGTH, approximate=True)
-    pipe.xack(item.stream, GROUP, item.entry_id)
-    pipe.xdel(item.stream, item.entry_id)
+    return [
+        _append(keys.rejected, REJECTS_LENGTH, copy),
+        ("XACK", item.stream, GROUP, item.entry_id),
+        ("XDEL", item.stream, item.entry_id),
+    ]
+
+
+def _append(stream: str, length: int, fields: Mapping[Any, Any]) -> Command:
+    return ("XADD", stream, "MAXLEN", "~", length, "*", *flat(fields))

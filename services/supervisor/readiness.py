@@ -1,6 +1,7 @@
 """When a process that was just started counts as ready: window, ports, its own word."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from services.supervisor.probes.check import Check
@@ -16,8 +17,12 @@ _LONGEST_PAUSE_S: Final = 1.0
 class Readiness:
     """One wait for it. `missing` says what is not there yet, `details` likewise for programs."""
 
-    def __init__(self, spec: LaunchSpec, check: Check | None) -> None:
+    def __init__(
+        self, spec: LaunchSpec, check: Check | None, settled: Callable[[], None] | None = None
+    ) -> None:
+        """`settled` is called when the process has lived through its exit window."""
         self._spec = spec
+        self._settled = settled
         self._check = check
         self.missing = ""
         self.details: dict[str, Any] | None = {"probe": "process"}
@@ -29,6 +34,8 @@ class Readiness:
         spec = self._spec
         self.missing = f"it must live for {spec.start_window_s:g} s"
         await asyncio.sleep(spec.start_window_s)
+        if self._settled is not None and (spec.ports or self._check is not None):
+            self._settled()
         for port in spec.ports:
             self.missing = f"port {port} does not answer"
             self.details = {"probe": "port", "host": spec.host, "port": port}

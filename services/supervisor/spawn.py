@@ -1,5 +1,6 @@
 """From a service block to a running process. No fork: see docs/decisions/0003."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from services.supervisor.files.owner import Owner
+from services.supervisor.files.owner import OURS, Owner
 from services.supervisor.files.place import make_directory
 from services.supervisor.identity import INSTANCE_VARIABLE, Identity, boot_id
 from shared.config.pages import Config
@@ -70,12 +71,18 @@ class Surroundings:
     environ: Mapping[str, str]
     top: Config = field(default_factory=lambda: Config({}))
     """The effective configuration, for `puid`, `pgid` and top-level scalars."""
+    user: Owner = OURS
+    """Whom services of a root supervisor run as where the configuration says nothing, or 0 for all
+    of them."""
 
     def placeholders(self) -> dict[str, Any]:
         """Names that a service block does not have itself."""
-        return global_fields(
+        names = global_fields(
             self.top, python=self.python, project=str(self.project), dumb_home=str(self.home)
         )
+        for name, fallback in (("puid", self.user.uid), ("pgid", self.user.gid)):
+            names[name] = names.get(name) or fallback or 0
+        return names
 
 
 def stop_policy(service: ServiceBlock) -> StopPolicy:
@@ -109,6 +116,8 @@ def build_spec(service: ServiceBlock, around: Surroundings) -> LaunchSpec:
     env = _environment(service, around, names)
     uid, gid = _user(service, around)
     cwd = _directory(_config_dir(block, names), around.home, uid, gid)
+    if uid and cwd != around.home and "HOME" not in (block.get("env") or {}):
+        _give_home(env, cwd, uid)
     ports = configured_ports(block)
     return LaunchSpec(
         argv=(_executable(argv[0], env, cwd, service.process_name), *argv[1:]),
@@ -121,6 +130,14 @@ def build_spec(service: ServiceBlock, around: Surroundings) -> LaunchSpec:
         uid=uid,
         gid=gid,
     )
+
+
+def _give_home(env: dict[str, str], cwd: Path, uid: int) -> None:
+    """The home directory of the supervisor's user is of no use to another one."""
+    with contextlib.suppress(OSError, KeyError):
+        if Path(env["HOME"]).stat().st_uid == uid:
+            return
+    env["HOME"] = str(cwd)
 
 
 def make_beside_others(service: ServiceBlock, around: Surroundings) -> None:
@@ -251,7 +268,8 @@ def _directory(config_dir: str, home: Path, uid: int | None, gid: int | None) ->
     path = Path(config_dir)
     if not path.is_absolute():
         path = home / path
-        _make_directory(path, Owner(uid, gid))
+        if not path.is_dir():
+            _make_directory(path, Owner(uid, gid))
     if not path.is_dir():
         raise LaunchError(f"The config_dir {path} does not exist or is no directory.")
     return path
@@ -288,15 +306,19 @@ def owner_of(service: ServiceBlock, around: Surroundings) -> Owner:
 
 
 def _user(service: ServiceBlock, around: Surroundings) -> tuple[int | None, int | None]:
-    """Whom to become: only root can, 0 means nobody else, rclone stays (contract lifecycle 2)."""
+    """Whom to become: only root can, 0 means nobody else, and rclone does not take the `puid` of
+    all (contract lifecycle 2)."""
     if os.geteuid() != 0:
         return None, None
-    block, top = service.block, around.top
+    block, top, fallback = service.block, around.top, around.user
     if service.config_key == "rclone" and "puid" not in block:
-        return None, None
+        return fallback.uid, fallback.gid
     try:
-        uid = int(block.get("puid", top.get("puid", 0)) or 0)
-        gid = int(block.get("pgid", top.get("pgid", 0)) or 0)
+        uid = int(block["puid"] or 0 if "puid" in block else top.get("puid") or fallback.uid or 0)
+        if "pgid" in block:
+            gid = int(block["pgid"] or 0)
+        else:
+            gid = int(top.get("pgid") or (fallback.gid if uid else 0) or 0)
     except (TypeError, ValueError) as error:
         raise LaunchError(f"'{service.process_name}' needs numbers as puid and pgid.") from error
     return uid or None, gid or None

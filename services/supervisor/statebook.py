@@ -57,6 +57,7 @@ class StateBook:
             ports = configured_ports(self.service.block)
             merged = {
                 "waiting_for": "",
+                "in_exit_window": False,
                 "waiting_since": now if status is ServiceStatus.WAITING else None,
                 **health_of(status, ports),
                 "health_checked_at": now,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.config.masking import masked_value
+from shared.container import container_engine
 from shared.texts import encodable
 from shared.version import VERSION
 
@@ -29,7 +30,7 @@ def describe(
         "platform": platform.platform(),
         "node": socket.gethostname(),
         "user": os.geteuid(),
-        "container": _container(),
+        "container": container_engine(),
         "cgroup": _limits(),
         "cpus": len(os.sched_getaffinity(0)),
         "time_zone": "/".join(time.tzname),
@@ -50,16 +51,6 @@ def _disk(path: Path) -> dict[str, Any]:
     except OSError as error:
         return {"path": encodable(str(path)), "problem": error.strerror or "unknown"}
     return {"path": encodable(str(path)), "total": usage.total, "free": usage.free}
-
-
-def _container() -> str:
-    """`docker`, `podman` and the like, "" for none."""
-    if Path("/.dockerenv").exists():
-        return "docker"
-    if Path("/run/.containerenv").exists():
-        return "podman"
-    secret = Path("/var/run/secrets/kubernetes.io")
-    return "kubernetes" if secret.exists() else ""
 
 
 def _limits() -> dict[str, str]:

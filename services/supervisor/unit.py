@@ -31,6 +31,12 @@ class Request:
         for job in self.jobs:
             job.step(what)
 
+    def may_begin(self) -> bool:
+        """Drops the jobs that may not take effect now; whether there is still a reason to act."""
+        asked = bool(self.jobs)
+        self.jobs = [job for job in self.jobs if job.may_begin()]
+        return bool(self.jobs) or not asked
+
     def ends(self, generation: int) -> bool:
         """Whether it does not leave the process of that generation running."""
         if self.action is Action.RESTART:
@@ -128,7 +134,11 @@ class Unit:
 
     async def _work(self) -> None:
         while self._queue:
-            request = self._current = self._queue.pop(0)
+            request = self._queue.pop(0)
+            if not request.may_begin():
+                self._others.rested(self.name)
+                continue
+            self._current = request
             self._operation = asyncio.get_running_loop().create_task(self._perform(request))
             await asyncio.wait({self._operation})
             status, detail = _verdict(self._operation, request)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from shared.bus.claim import Fence
 from shared.bus.keys import Keys
 
 LOOK_S: Final = 5.0
@@ -21,11 +22,13 @@ class Upkeep:
     def __init__(
         self,
         keys: Keys,
+        fence: Fence,
         names: Callable[[], Iterable[str]],
         config: Callable[[], tuple[int, str]],
     ) -> None:
         """`config`: version and problem of the configuration."""
         self._keys = keys
+        self._fence = fence
         self._names = names
         self._config = config
         self._looked = time.monotonic()
@@ -42,7 +45,7 @@ class Upkeep:
         keys, names = self._keys, set(self._names())
         wrong, missing = await self._look(redis, _kinds(keys, names))
         if wrong:
-            await redis.delete(*wrong)
+            await self._fence.write(redis, ("DEL", *wrong))
         if wrong or missing:
             return True
         listed: Any = await redis.smembers(keys.services)

@@ -12,13 +12,11 @@ from services.supervisor.account_book import Book, new_secret
 from services.supervisor.account_changes import MAX_TIME
 from shared.config.document import load_document, save_document
 from shared.errors import ConfigError
-from shared.models.account import Account, ApiToken, Role
+from shared.models.account import MAX_EPOCH, Account, ApiToken, Role
 
 _log = logging.getLogger(__name__)
 
 MIN_SECRET_BYTES: Final = 32
-MAX_EPOCH: Final = 1 << 62
-"""It is milliseconds since 1970, or more."""
 _USER_KEYS: Final = frozenset({"username", "password", "disabled"})
 _KEYS: Final = frozenset({"enabled", "users", "jwt_secret", "setup_skipped", "mode", "epoch"})
 _OWN_KEYS: Final = frozenset({"accounts", "api_tokens", "applied_commands"})

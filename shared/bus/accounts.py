@@ -6,10 +6,13 @@ from typing import Any, cast
 
 import orjson
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
+from shared.bus.claim import Command, Fence, flat
 from shared.bus.keys import Keys
+from shared.bus.refusals import require_changes
 from shared.bus.scripts import AUTH_LOOK
-from shared.models.account import Account, ApiToken, AuthSettings
+from shared.models.account import Account, ApiToken, AuthSettings, epoch_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,10 @@ class AccountReader:
         raw = cast("list[bytes]", await self._redis.hvals(self._keys.auth_tokens))
         return list(_readable(ApiToken.from_json, raw))
 
+    async def require_changes(self) -> None:
+        """Nothing can be published while Redis takes no changes. Raises what redis-py raises."""
+        await require_changes(self._redis, self._keys)
+
     async def problem(self) -> str:
         """Why the supervisor cannot serve accounts, "" when it can or says nothing."""
         raw = cast("bytes | None", await self._redis.get(self._keys.auth_problem))
@@ -116,6 +123,7 @@ def _readable(parse: Any, values: Iterable[bytes]) -> Iterable[Any]:
 async def publish_accounts(
     redis: Redis,
     keys: Keys,
+    fence: Fence,
     settings: AuthSettings,
     *,
     secret: str,
@@ -123,27 +131,38 @@ async def publish_accounts(
     tokens: Iterable[ApiToken],
 ) -> None:
     """Replace all of `dumb:auth:*` at once, and announce it. Raises what redis-py raises."""
-    pipe = redis.pipeline(transaction=True)
-    pipe.delete(keys.auth_users, keys.auth_tokens, keys.auth_settings, keys.auth_problem)
-    for position, account in enumerate(accounts):
-        placed = replace(account, position=position)
-        pipe.hset(keys.auth_users, account.username, placed.to_json())
-    for token in tokens:
-        pipe.hset(keys.auth_tokens, token.hash, token.to_json())
-    fields: dict[Any, Any] = dict(settings.to_hash())
-    pipe.hset(keys.auth_settings, mapping=fields)
-    pipe.set(keys.auth_secret, secret)
-    pipe.publish(keys.auth_changed, orjson.dumps({"epoch": settings.epoch}))
-    await pipe.execute()
+    users: list[Command] = [
+        ("HSET", keys.auth_users, account.username, replace(account, position=at).to_json())
+        for at, account in enumerate(accounts)
+    ]
+    await fence.write(
+        redis,
+        ("DEL", keys.auth_users, keys.auth_tokens, keys.auth_settings, keys.auth_problem),
+        *users,
+        *(("HSET", keys.auth_tokens, token.hash, token.to_json()) for token in tokens),
+        ("HSET", keys.auth_settings, *flat(settings.to_hash())),
+        ("SET", keys.auth_secret, secret),
+        ("PUBLISH", keys.auth_changed, orjson.dumps({"epoch": settings.epoch})),
+    )
 
 
-async def withdraw_accounts(redis: Redis, keys: Keys, problem: str) -> None:
+async def withdraw_accounts(redis: Redis, keys: Keys, fence: Fence, problem: str) -> None:
     """Nothing can be decided any more, and why. Raises what redis-py raises."""
-    pipe = redis.pipeline(transaction=True)
-    pipe.delete(keys.auth_users, keys.auth_tokens, keys.auth_settings, keys.auth_secret)
-    pipe.set(keys.auth_problem, problem)
-    pipe.publish(keys.auth_changed, b"{}")
-    await pipe.execute()
+    await fence.write(
+        redis,
+        ("DEL", keys.auth_users, keys.auth_tokens, keys.auth_settings, keys.auth_secret),
+        ("SET", keys.auth_problem, problem),
+        ("PUBLISH", keys.auth_changed, b"{}"),
+    )
+
+
+async def stated_epoch(redis: Redis, keys: Keys) -> int | None:
+    """The epoch that stands there, whole or not: readers may have seen it. Raises as redis-py."""
+    try:
+        raw = cast("bytes | None", await redis.hget(keys.auth_settings, "epoch"))
+        return epoch_of(raw) if raw is not None else None
+    except (ResponseError, ValueError):  # another type, or nonsense: no reader can decide by it
+        return None
 
 
 async def published_epoch(redis: Redis, keys: Keys) -> int | None:

@@ -54,6 +54,15 @@ class Keys:
         return f"{self.prefix}supervisor"
 
     @property
+    def claim(self) -> str:
+        """String with a TTL: which supervisor may write (shared/bus/claim.py), as JSON.
+
+        Under `commands:`, because the Redis users of the first version let a supervisor write
+        there: an upgrade needs no new users.acl before it.
+        """
+        return f"{self.prefix}commands:claim"
+
+    @property
     def startup(self) -> str:
         """String: how the boot goes, as JSON."""
         return f"{self.prefix}startup"

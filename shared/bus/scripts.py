@@ -7,7 +7,8 @@ A key that a script only reads comes in ARGV: as one of KEYS it would need the p
 from typing import Final
 
 # A receipt and its stream entry appear together or not at all, once per id, and only while a
-# supervisor is there to execute it (docs/protocol.md, "Waiting for a receipt").
+# supervisor is there to execute it (docs/protocol.md, "Waiting for a receipt"). A heartbeat is
+# missing as well while Redis takes no changes: a change without effect then says so.
 # KEYS: receipt, stream.
 # ARGV: heartbeat key, service set key, ttl, process_name (or ""), n, n field/value pairs of the
 # receipt, then those of the entry.
@@ -15,7 +16,10 @@ from typing import Final
 SUBMIT: Final = """
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'hash' then return 0 end
-if redis.call('EXISTS', ARGV[1]) == 0 then return -1 end
+if redis.call('EXISTS', ARGV[1]) == 0 then
+  if kind == 'none' then redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', 'probe', '') end
+  return -1
+end
 if ARGV[4] ~= '' and redis.call('SISMEMBER', ARGV[2], ARGV[4]) == 0 then return -2 end
 if kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local n = tonumber(ARGV[5])
@@ -23,6 +27,78 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 6, 5 + 2 * n))
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('XADD', KEYS[2], '*', unpack(ARGV, 6 + 2 * n))
 return 1
+"""
+
+# Whether the caller may write the supervisor's facts now (docs/protocol.md, "One supervisor"). It
+# stands in front of every script that does, so that the check and the effect are one step: a
+# supervisor that was frozen between the two would write over its successor's facts.
+# The claim is the last of KEYS, the value that must stand there the last of ARGV.
+NO_CLAIM: Final = "NOCLAIM"
+_FENCE: Final = """
+if redis.pcall('GET', table.remove(KEYS)) ~= table.remove(ARGV) then
+  return redis.error_reply('NOCLAIM the claim of this supervisor does not stand in Redis')
+end
+"""
+
+# Commands as one step, under the fence: each with the number of its words before it. It ends at
+# the first one that fails, with that error as it is.
+# ARGV: n, n words, n, n words …
+# Returns: what the last one returned.
+FENCED: Final = (
+    _FENCE
+    + """
+local at, last = 1, false
+while at <= #ARGV do
+  local n = tonumber(ARGV[at])
+  last = redis.pcall(unpack(ARGV, at + 1, at + n))
+  if type(last) == 'table' and last.err then return last end
+  at = at + n + 1
+end
+return last
+"""
+)
+
+# Take the claim, or keep it. Look and change are one step, or two could take it at once. A key of
+# another type is put aside. What has no end, or one later than a holder gives it, gets that end:
+# it would outlive every holder.
+# A supervisor of the first version has no claim, only a heartbeat (without a field `claim`): the
+# claim is not taken while that stands, unless the caller has found that it does not advance.
+# KEYS: claim. ARGV: value, milliseconds, a value that may be replaced or "", heartbeat key, a
+# `heartbeat_at` that is known to be over or "".
+# Returns: {"kept"} or {"taken"}, with the heartbeat of such a one behind "kept"; {"held", value,
+# milliseconds left}; {"old", heartbeat_at, node, pid, boot_id}.
+CLAIM_TAKE: Final = """
+local held = redis.pcall('GET', KEYS[1])
+if type(held) == 'table' then
+  local aside = KEYS[1] .. ':aside:' .. redis.call('TIME')[1]
+  redis.call('RENAME', KEYS[1], aside)
+  redis.call('EXPIRE', aside, 604800)
+  held = false
+end
+local beat = redis.pcall('HMGET', ARGV[4], 'heartbeat_at', 'node', 'pid', 'boot_id', 'claim')
+local old = not beat.err and beat[1] and not beat[5]
+local answer = {'kept'}
+if old then
+  for i = 1, 4 do answer[i + 1] = beat[i] or '' end
+end
+if held == ARGV[1] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return answer
+end
+if held and held ~= ARGV[3] then
+  local left = redis.call('PTTL', KEYS[1])
+  if left < 0 or left > tonumber(ARGV[2]) then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    left = tonumber(ARGV[2])
+  end
+  return {'held', held, left}
+end
+if not held and old and beat[1] ~= ARGV[5] then
+  answer[1] = 'old'
+  return answer
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return {'taken'}
 """
 
 # The fields of a hash as one JSON object of strings: packing 44 arguments costs the client more
@@ -39,9 +115,11 @@ redis.call('HSET', KEYS[1], unpack(fields))
 """
 
 # The hash and its event leave together, so that nobody reads one without the other.
-# KEYS: service hash, service set. ARGV: channel, event, process_name, fields (JSON).
+# KEYS: service hash, service set, claim. ARGV: channel, event, process_name, fields (JSON), value
+# of the claim.
 STATUS: Final = (
-    _WRITE_HASH
+    _FENCE
+    + _WRITE_HASH
     + """
 redis.call('SADD', KEYS[2], ARGV[3])
 redis.call('PUBLISH', ARGV[1], ARGV[2])
@@ -63,9 +141,9 @@ end
 """
 
 # A receipt and its announcement, whatever stood under the key before.
-# KEYS: receipt, counts. ARGV: ttl, channel, announcement, fields (JSON), and of a final one its
-# labels, its seconds and its buckets (shared/models/command_counts.py).
-RECEIPT: Final = (
+# KEYS: receipt, counts, claim. ARGV: ttl, channel, announcement, fields (JSON), of a final one its
+# labels, its seconds and its buckets (shared/models/command_counts.py), and the claim's value.
+_RECEIPT: Final = (
     _COUNT
     + _WRITE_HASH
     + """
@@ -74,26 +152,30 @@ redis.call('PUBLISH', ARGV[2], ARGV[3])
 return 1
 """
 )
+RECEIPT: Final = _FENCE + _RECEIPT
 
 # The same for an outcome read back from the journal, which knows less than the receipt that may
 # have arrived before: a final one is left alone.
 RECALL: Final = (
-    """
+    _FENCE
+    + """
 if redis.call('TYPE', KEYS[1]).ok == 'hash' then
   local status = redis.call('HGET', KEYS[1], 'status')
   if status and status ~= 'queued' and status ~= 'running' then return 0 end
 end
 """
-    + RECEIPT
+    + _RECEIPT
 )
 
 # A chunk, its retention, its meta data and its announcement. Sent again after a lost reply it
 # finds its own id and does nothing.
-# KEYS: stream, meta. ARGV: id, chunk, min id, generation, size, channel, header, lines of the
-# chunk, lines that were lost since the supervisor's start.
+# KEYS: stream, meta, claim. ARGV: id, chunk, min id, generation, size, channel, header, lines of
+# the chunk, lines that were lost since the supervisor's start, and the claim's value.
 # The header says whose log it is and who may see it: readers of the stream need it too.
 # Returns: 1 added, 0 was there already.
-LOG_APPEND: Final = """
+LOG_APPEND: Final = (
+    _FENCE
+    + """
 local added = redis.pcall('XADD', KEYS[1], ARGV[1], 'chunk', ARGV[2])
 if type(added) == 'table' and added.err then
   if string.find(added.err, 'equal or smaller', 1, true) then return 0 end
@@ -109,6 +191,7 @@ end
 if ARGV[6] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7] .. '\\n' .. ARGV[2]) end
 return 1
 """
+)
 
 # Everything that a decision about one request needs, at one moment (docs/protocol.md,
 # "Accounts"): never a user of one epoch with the settings of another.

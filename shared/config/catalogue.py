@@ -96,7 +96,8 @@ _OWN: Final[dict[str, tuple[str, str]]] = {
 OURS: Final = (
     "host port env puid pgid stop_signal stop_attempts stop_wait start_window start_timeout "
     "wait_for_dir wait_for_mounts wait_for_tcp wait_for_url env_copy core_service core_services "
-    "wait_timeout depends_on health restart expected_exit on_dependency_restart schedule"
+    "wait_timeout depends_on health restart expected_exit on_dependency_restart schedule "
+    "frontend_port backend_port webdav_port log_file config_file suppress_logging"
 )
 """Fields that this program understands in any service."""
 

@@ -6,8 +6,9 @@ that a schema cannot say.
 
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from typing import Final
+from typing import Any, Final
 
+from shared.config.built import NotBuilt, known_row
 from shared.config.catalogue import MULTIPLE, SINGLETONS, known_fields
 from shared.config.form import Schema, field_schema, title_of
 from shared.config.pages import Config
@@ -104,19 +105,42 @@ def unknown_keys(tree: Config) -> Iterator[tuple[str, ...]]:
         inside = isinstance(value, dict) and any(path[0] == key for path in blocks)
         if key not in known_roots and not inside:
             yield (key,)
-    dumb = tree.get("dumb")
-    if isinstance(dumb, dict):
-        properties = known_roots["dumb"]["properties"]
-        yield from (("dumb", key) for key in dumb if key not in (*properties, *_OUT_OF_SCOPE))
+    for root in _FIXED:
+        yield from _unknown_in(tree.get(root), known_roots[root], (root,))
     for path, block in blocks.items():
         base = path[:-2] if path[-2:-1] == ("instances",) else path
         config_key = "_".join(base)
-        if base[0] in known_roots and (base[0] != "dumb" or path[-1] in _OWN_BLOCKS):
+        if base[0] != "dumb" or path[-1] in _OWN_BLOCKS:
             fields = known_fields(config_key)
             yield from ((*path, key) for key in block if key not in fields)
 
 
-_OUT_OF_SCOPE: Final = ("ai", "ffprobe_monitor")
+def _unknown_in(value: Any, schema: Schema, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Below an object with fixed keys; one of which the schema names no key is free."""
+    properties = schema.get("properties")
+    if not isinstance(value, dict) or not properties or "process_name" in properties:
+        return
+    for key, item in value.items():
+        below = (*path, key)
+        if key in properties:
+            yield from _unknown_in(item, properties[key], below)
+        elif not isinstance(known_row(below, in_service=False), NotBuilt):
+            yield below
+
+
+def known_keys_at(path: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys that are known in an object: the root, one with fixed keys, or a service block."""
+    if not path or path[0] in _FIXED:
+        schema = config_schema()
+        for name in path:
+            schema = schema["properties"].get(name, {"properties": {}})
+        if schema["properties"]:
+            return tuple(schema["properties"])
+    return known_fields("_".join(path[:-2] if path[-2:-1] == ("instances",) else path))
+
+
+_FIXED: Final = ("dumb", "seerr_sync")
+"""Roots whose objects have fixed keys."""
 _OWN_BLOCKS: Final = ("api_service", "frontend")
 
 

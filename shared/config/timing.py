@@ -58,10 +58,15 @@ def stop_attempts(service: ServiceBlock) -> tuple[int, float]:
 
 def start_budget_s(service: ServiceBlock | None) -> float:
     """The longest that a start may take; None stands for a service of which nothing is known."""
+    start = ready_budget_s(service)
+    return start + (_wait_budget_s(service) if service is not None and may_wait(service) else 0)
+
+
+def ready_budget_s(service: ServiceBlock | None) -> float:
+    """The longest that a process may take to be ready after its spawn; None as above."""
     if service is None:
         return DEFAULT_START_WINDOW_S + DEFAULT_START_TIMEOUT_S
-    start = start_window_s(service, has_ports=False) + start_timeout_s(service)
-    return start + (_wait_budget_s(service) if may_wait(service) else 0)
+    return start_window_s(service, has_ports=False) + start_timeout_s(service)
 
 
 def may_wait(service: ServiceBlock) -> bool:

@@ -152,7 +152,7 @@ class AuthSettings:
         try:
             flags = {name: {b"0": False, b"1": True}[raw[name]] for name in _FLAGS}
             return cls(
-                epoch=int(raw[b"epoch"]),
+                epoch=epoch_of(raw[b"epoch"]),
                 enabled=flags[b"enabled"],
                 setup_skipped=flags[b"setup_skipped"],
                 mode=raw[b"mode"].decode(),
@@ -164,6 +164,16 @@ class AuthSettings:
 
 
 _FLAGS: Final = (b"enabled", b"setup_skipped")
+MAX_EPOCH: Final = 1 << 62
+"""An epoch is milliseconds since 1970, or more. One that rises above this could not be saved."""
+
+
+def epoch_of(raw: bytes) -> int:
+    """The number in a hash of Redis. Raises `ValueError` for what no supervisor would write."""
+    epoch = int(raw)
+    if not 0 <= epoch <= MAX_EPOCH:
+        raise ValueError(f"an epoch is a whole number of at most {MAX_EPOCH}")
+    return epoch
 
 
 def _text(value: Any) -> str:

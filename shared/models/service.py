@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Final, Literal, Self
 
 import orjson
 
 from shared.states import ALIVE, Desired, ServiceStatus
+
+_HEALTHY: Final = frozenset({"healthy", "degraded", "starting"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class ServiceState:
     """The next slot of its schedule."""
     schedule_note: str = ""
     """Which slots were skipped last, and why."""
+    in_exit_window: bool = False
+    """Its process was just started: if it ends now, the start failed (contract lifecycle.md 3)."""
     log_problem: str = ""
     """Why its log file is not read or written."""
     enabled: bool = False
@@ -73,6 +77,16 @@ class ServiceState:
     def alive(self) -> bool:
         """Whether a process of the service exists."""
         return self.status in ALIVE
+
+    @property
+    def rest_status(self) -> Literal["running", "stopped"]:
+        """The original's word: `running` from the exit window on, while the process lives."""
+        return "running" if self.alive and not self.in_exit_window else "stopped"
+
+    @property
+    def healthy(self) -> bool:
+        """The original's word: it lives, and is healthy, degraded or starting."""
+        return self.rest_status == "running" and self.health in _HEALTHY
 
     @property
     def completed(self) -> bool:
@@ -94,12 +108,12 @@ class ServiceState:
         }
 
     @classmethod
-    def from_json(cls, data: bytes | str) -> "ServiceState":
+    def from_json(cls, data: bytes | str) -> Self:
         """Parse an event. Raises `ValueError` when it is not one."""
         return cls.from_mapping(orjson.loads(data))
 
     @classmethod
-    def from_mapping(cls, tree: Mapping[str, Any]) -> "ServiceState":
+    def from_mapping(cls, tree: Mapping[str, Any]) -> Self:
         """Build from a decoded JSON object; unknown keys of a newer writer are ignored.
 
         Raises:
@@ -116,7 +130,7 @@ class ServiceState:
             raise ValueError(str(error)) from error
 
     @classmethod
-    def from_hash(cls, process_name: str, raw: Mapping[bytes, bytes]) -> "ServiceState":
+    def from_hash(cls, process_name: str, raw: Mapping[bytes, bytes]) -> Self:
         """Parse the Redis hash. An empty one gives a stopped service."""
         text = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in raw.items()}
         tree: dict[str, Any] = {"process_name": process_name}
@@ -135,6 +149,7 @@ _INTEGERS = frozenset({"generation", "pid", "exit_code", "exit_signal", "seq"})
 _TIMES = frozenset(
     {"started_at", "ready_at", "stopped_at", "waiting_since", "health_checked_at", "next_run_at"}
 )
+_FLAGS = frozenset({"enabled", "in_exit_window"})
 _TREES = frozenset({"health_details", "restart"})
 
 
@@ -156,7 +171,7 @@ def _parse(name: str, text: str) -> Any:
         return float(text) if text else None
     if name in _TREES:
         return orjson.loads(text) if text else None
-    if name == "enabled":
+    if name in _FLAGS:
         return text == "1"
     return text
 

@@ -52,7 +52,8 @@ async def test_everything_needs_it_until_there_is_an_account(stack: Stack) -> No
             continue
         for method in route.methods or ():
             if (("GET" if method == "HEAD" else method), route.path) in OPEN:
-                answer = await one.http.request(method, route.path)
+                path = route.path.replace("{name:path}", "pages/scalar.js")
+                answer = await one.http.request(method, path)
                 assert answer.status_code < 400, route.path
                 continue
             for headers in ({}, WRONG, {"X-Setup-Code": ""}):

@@ -1,14 +1,27 @@
 """`dumb doctor` and `dumb top`: with everything there, and with one part after another gone."""
 
 import json
+import os
 import re
+import shutil
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from services.cli.doctor.machine import lock_holder
+import pytest
+
+from services.cli.doctor.findings import report
+from services.cli.doctor.machine import check_options, lock_holder
+from services.cli.terminal import Terminal
 from services.cli.top import host_line, rows
+from shared.bus.claim import Holder
+from shared.settings import load_settings
 from tests.cli.conftest import Rig
 from tests.cli.terminal import OnTerminal
 from tests.support.program import PROJECT
@@ -42,7 +55,15 @@ def test_everything_is_well(rig: Rig) -> None:
     text = rig.says("doctor")
     assert problems(text) == {}
     assert text.endswith("\nEverything is well.\n")
-    for name in ("data directory", "configuration file", "api", "redis", "supervisor", "services"):
+    for name in (
+        "data directory",
+        "configuration file",
+        "api",
+        "redis",
+        "supervisor",
+        "services",
+        "supervisor claim",
+    ):
         assert f"ok       {name}: " in text
     tree = json.loads(rig.says("doctor", "--json"))
     assert tree["ok"] is True
@@ -111,6 +132,60 @@ def test_the_supervisor_is_gone(rig: Rig) -> None:
     rig.supervisor.start()
 
 
+def test_another_supervisor_has_the_claim(rig: Rig, tmp_path: Path) -> None:
+    """Asked on the other data directory, where the API of the first one answers."""
+    second = tmp_path / "second"
+    elsewhere = {"DUMB_HOME": str(second), "DUMB_CONFIG": str(rig.supervisor.config)}
+    second.mkdir(mode=0o700)
+    # No supervisor was ever started there: as in the container of a replica.
+    assert "supervisor claim" not in rig.says("doctor", env=elsewhere)
+    said = subprocess.run(
+        [sys.executable, "-m", "services.supervisor"],
+        cwd=PROJECT,
+        env=rig.environ(**elsewhere),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert said.returncode == 75
+    # A copy of the directory has the token, too.
+    token = rig.home / "run" / "supervisor.token"
+    for copied in (False, True):
+        if copied:
+            shutil.copy(token, second / "run")
+        found = problems(rig.dumb("doctor", env=elsewhere).stdout)
+        assert list(found) == ["supervisor claim"]
+        words = found["supervisor claim"]
+        assert f"is in use by another supervisor on {socket.gethostname()}" in words
+        assert f"data directory {rig.home}, pid {rig.supervisor.pid}; one of {second}" in words
+        assert "Stop that supervisor, or set REDIS_URL to another Redis" in words
+    # The same directory on another machine, which numbers its files differently.
+    raw: Any = rig.supervisor.redis.get("dumb:commands:claim")
+    far = Holder.from_json(raw)
+    far = replace(far, node="far", lock="0:0")
+    with renewed_by_hand(rig, far):
+        assert "supervisor claim" not in problems(rig.dumb("doctor").stdout)
+        (second / "run" / token.name).unlink()
+        assert "on far" in problems(rig.dumb("doctor", env=elsewhere).stdout)["supervisor claim"]
+    # What cannot be known is not told.
+    none = {**elsewhere, "REDIS_URL": "redis://127.0.0.1:1"}
+    assert "supervisor claim" not in rig.dumb("doctor", env=none).stdout
+
+
+@contextmanager
+def renewed_by_hand(rig: Rig, holder: Holder) -> Iterator[None]:
+    """Another holder, while the supervisor stands still."""
+    os.kill(rig.supervisor.pid, signal.SIGSTOP)
+    rig.supervisor.redis.set("dumb:commands:claim", holder.to_json())
+    try:
+        yield
+    finally:
+        rig.supervisor.redis.delete("dumb:commands:claim")
+        os.kill(rig.supervisor.pid, signal.SIGCONT)
+        wait_until_sync(rig.supervisor.beats, what="the heartbeat")
+
+
 def test_top(rig: Rig) -> None:
     assert "is the program `metrics` running?" in rig.refused("top", code=69)
     with metrics(rig):
@@ -148,3 +223,21 @@ def test_the_kernel_tells_who_holds_a_lock(rig: Rig) -> None:
 def test_samples_may_be_incomplete() -> None:
     assert host_line({}) == ""
     assert rows({"dumb_managed": ["odd", {"name": "A"}]}, "memory", 0.0)[0][0] == "A"
+
+
+def test_options_without_effect_are_a_warning_and_no_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings({"DUMB_HOME": str(tmp_path)})
+    assert list(check_options(settings)) == []
+    tree = {"dumb": {"media_protection": {"enabled": True}, "star_up": {}}}
+    settings.config_path.write_text(json.dumps(tree))
+    found = list(check_options(settings))
+    assert report(Terminal({}), found, tree=False) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (
+        "WARNING  options without effect: options that are on and not built here: "
+        "dumb.media_protection.enabled; keys that nothing uses: dumb.star_up"
+    )
+    assert "docs/migrating.md" in lines[1]
+    assert lines[-1] == "Everything is well."

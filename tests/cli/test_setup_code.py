@@ -35,7 +35,7 @@ def test_the_first_account(rig: Rig) -> None:
 
 def test_an_api_at_a_public_address(rig: Rig) -> None:
     """`dumb` finds this machine's API; it names it so that the API answers without accounts."""
-    with mock.patch("services.cli.desk.api_address", return_value=("203.0.113.5", 8000)):
+    with mock.patch("shared.api_address.api_address", return_value=("203.0.113.5", 8000)):
         own = Desk(rig.environ()).client
         given = Desk(rig.environ(), url="http://203.0.113.5:8000").client
     for client, host in ((own, "localhost"), (given, "203.0.113.5:8000")):
@@ -45,3 +45,12 @@ def test_an_api_at_a_public_address(rig: Rig) -> None:
             client.get("/auth/status")
         sent = http.request.call_args.kwargs["headers"]
         assert sent.get("Host", "203.0.113.5:8000") == host
+        with (
+            mock.patch("socket.create_connection") as connection,
+            mock.patch("websockets.sync.client.connect") as connect,
+        ):
+            client.open_socket("/ws/metrics")
+        assert connect.call_args.args == (f"ws://{host}/ws/metrics",)
+        if client is own:  # the name is not the address
+            assert connection.call_args.args[0] == ("203.0.113.5", 8000)
+            assert connect.call_args.kwargs["sock"] is connection.return_value

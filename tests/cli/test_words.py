@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from services.cli.roster import of_interest
+from services.cli.roster import Listed, of_interest
 from services.cli.status import detail, row, summary
 from services.cli.tables import Column, harmless, plain_table
 from services.cli.units import duration, seconds, size, when
-from shared.models.service import RestartStats, ServiceState
+from shared.models.service import RestartStats
 from shared.states import Desired, ServiceStatus
 
 NOW = 1_790_000_000.0
 S = ServiceStatus
 
 
-def state(status: ServiceStatus, **fields: Any) -> ServiceState:
-    return ServiceState("App", status, **{"enabled": True, **fields})
+def state(status: ServiceStatus, **fields: Any) -> Listed:
+    return Listed("App", status, **{"enabled": True, **fields})
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_instants() -> None:
     [
         (state(S.RUNNING, health="healthy", health_reason=""), ""),
         (state(S.RUNNING, health="unhealthy", health_reason="port 80 is closed"),
-         "port 80 is closed"),
-        (state(S.WAITING, waiting_for="PostgreSQL"), "for PostgreSQL"),
+         "unhealthy: port 80 is closed"),
+        (state(S.WAITING, waiting_for="PostgreSQL"), "waits for PostgreSQL"),
         (state(S.FAILED, exit_reason="App failed to start"), "failed to start"),
         (state(S.EXITED, exit_code=3), "exit code 3"),
         (state(S.EXITED, exit_signal=9), "ended by signal 9"),
@@ -77,7 +77,7 @@ def test_instants() -> None:
          f"next run {when(NOW)}; one slot was skipped"),
     ],
 )  # fmt: skip
-def test_details_of_a_service(given: ServiceState, words: str) -> None:
+def test_details_of_a_service(given: Listed, words: str) -> None:
     assert detail(given, NOW) == words
 
 
@@ -85,7 +85,7 @@ def test_rows_and_their_summary() -> None:
     done = state(S.EXITED, exit_code=0, restart=RestartStats(readiness_state="ready"))
     waiting = state(S.WAITING, waiting_since=NOW - 61)
     cells = [getattr(cell, "text", cell) for cell in row(waiting, NOW)]
-    assert cells == ["App", "waiting", "-", "1m 1s", ""]
+    assert cells == ["App", "waiting", "-", "1m 1s", "waits for what it needs"]
     assert getattr(row(done, NOW)[1], "text", "") == "completed"
     assert summary([done, waiting], 0) == "2 services: 1 waiting, 1 completed."
     assert summary([], 3) == "No service is enabled. 3 not enabled: --all shows them."
@@ -97,7 +97,7 @@ def test_who_is_of_interest() -> None:
     given_up = state(S.FAILED, enabled=False)
     waits = state(S.WAITING, enabled=False)
     runs = state(S.RUNNING, enabled=False)
-    assert of_interest([off, down, given_up, waits, runs]) == [down, waits, runs]
+    assert of_interest([off, down, given_up, waits, runs], NOW) == [down, waits, runs]
 
 
 def test_tables_in_a_pipe() -> None:

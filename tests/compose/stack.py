@@ -18,6 +18,7 @@ PASSWORD: Final = "correct horse battery"
 REPLICAS: Final = 3
 SERVICE: Final = "Demo Redis"
 WRITER: Final = "Demo Log Writer"
+FRONTEND: Final = "DUMB Frontend"
 OVERRIDE: Final = """\
 services:
   supervisor: {{build: {{network: host}}}}

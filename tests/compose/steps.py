@@ -9,19 +9,19 @@ from typing import Final
 import orjson
 from websockets.sync.client import ClientConnection, connect
 
-from tests.compose.engine import BUILD_S, PROJECT, Failed, docker, health, inspect
+from tests.compose.engine import BUILD_S, PROJECT, docker, health, inspect
+from tests.compose.inside import expect, ids_of, pid_of, service_pid
+from tests.compose.rights import (
+    a_service_bends_no_path,
+    a_volume_changes_hands,
+    services_have_their_own_users,
+)
 from tests.compose.stack import PASSWORD, REPLICAS, SERVICE, WRITER, Stack, ok
 from tests.support.load import Follower, Load, read_processes, restart
 from tests.support.wait import wait_until_sync
 
 Step = Callable[[Stack], str]
 LONGEST_END_S: Final = 8.0
-
-
-def expect(condition: object, what: str) -> None:
-    """Raises `Failed` unless it is true."""
-    if not condition:
-        raise Failed(what)
 
 
 def images_are_built(stack: Stack) -> str:
@@ -57,12 +57,14 @@ def nothing_is_open_to_the_network(stack: Stack) -> str:
     expect([b["HostPort"] for b in published] == [str(stack.port)], f"published: {published}")
     users = {
         service: docker("exec", stack.compose.ids(service)[0], "id", "-u")
-        for service in ("api", "supervisor", "jobs", "proxy")
+        for service in ("api", "jobs", "proxy")
     }
     expect("0" not in users.values(), f"root: {users}")
+    stack.await_state(WRITER)
+    expect(ids_of(stack) == ["1000", "1000"], f"a service runs as {ids_of(stack)}")
     redis = docker("exec", stack.compose.id("redis"), "sh", "-c", "cat /proc/1/status")
     expect(not re.search(r"^Uid:\s+0\b", redis, flags=re.MULTILINE), "redis runs as root")
-    return "only the proxy, on 127.0.0.1; nobody is root"
+    return "only the proxy, on 127.0.0.1; only the supervisor is root, and no service"
 
 
 def first_account_and_another_replica(stack: Stack) -> str:
@@ -131,19 +133,6 @@ def the_publisher_asks_and_nothing_else(stack: Stack) -> str:
     return f"XADD dumb:triggers works; {', '.join(c[0] for c in refused)} are refused"
 
 
-def pid_of(stack: Stack, module: str) -> int:
-    """Inside the supervisor's container."""
-    found = docker("exec", stack.compose.id("supervisor"), "python", "-c", _FIND, module)
-    return int(found or 0)
-
-
-_FIND: Final = (
-    "import os,sys;"
-    "print(next((p for p in os.listdir('/proc') if p.isdigit() and sys.argv[1].encode() in "
-    "open(f'/proc/{p}/cmdline','rb').read().split(b'\\0') and int(p)!=os.getpid()),0))"
-)
-
-
 def services_survive_their_supervisor(stack: Stack) -> str:
     before = stack.get("/process/service-status", process_name=WRITER, include_health="true")
     pid = service_pid(stack)
@@ -159,11 +148,6 @@ def services_survive_their_supervisor(stack: Stack) -> str:
     expect(before["status"] == "running", f"before: {before}")
     expect(inspect(stack.compose.id("supervisor"))["RestartCount"] == 0, "container restarted")
     return "killed with -9: the next took over, the same pid runs on in the same container"
-
-
-def service_pid(stack: Stack, name: str = WRITER) -> int:
-    """As the supervisor publishes it."""
-    return int(stack.redis("supervisor", "HGET", f"dumb:service:{name}", "pid") or 0)
 
 
 def a_replica_is_killed_under_load(stack: Stack) -> str:
@@ -272,24 +256,6 @@ def it_comes_back_from_its_volumes(stack: Stack) -> str:
     return "after `down` and `up`: account, login, configuration, lines"
 
 
-def root_mode_gives_services_their_users(stack: Stack) -> str:
-    stack.compose.env["DUMB_SUPERVISOR_USER"] = "0:0"
-    stack.up()
-    stack.await_healthy()
-    stack.await_state(WRITER)
-    changes = {"process_name": WRITER, "updates": {"puid": 1234, "pgid": 1235}, "persist": True}
-    stack.post("/config", changes)
-    stack.post("/process/restart-service", {"process_name": WRITER})
-    pid = service_pid(stack)
-    status = docker("exec", stack.compose.id("supervisor"), "cat", f"/proc/{pid}/status")
-    ids = re.findall(r"^(?:Uid|Gid|Groups):\s*(.*?)\s*$", status, flags=re.MULTILINE)
-    expect(ids[0].split() == ["1234"] * 4 and ids[1].split() == ["1235"] * 4, f"ids: {ids}")
-    expect("0" not in ids[2].split(), f"groups: {ids}")
-    effective = re.search(r"^CapEff:\s*(\w+)$", status, flags=re.MULTILINE)
-    expect(effective and int(effective[1], 16) == 0, "the service has capabilities")
-    return "the supervisor is root, a service with `puid` 1234 is not, and has no capability"
-
-
 def what_is_wrong_is_said(stack: Stack) -> str:
     project = stack.compose.name
     second = stack.compose.run("run", "--rm", "-T", "supervisor", check=False)
@@ -306,7 +272,7 @@ def what_is_wrong_is_said(stack: Stack) -> str:
     config.chmod(0o666)
     mounted = _warning(stack, [f"{config}:/config/dumb_config.json"])
     expect("mount its directory /config instead of the file" in mounted, mounted[-500:])
-    read_only = _warning(stack, [f"{project}_config:/config:ro"])
+    read_only = _warning(stack, [f"{project}_config:/config:ro"], "--user", "0:0")
     expect("may not be written" in read_only, read_only[-500:])
     missing = _alone(
         stack,
@@ -349,7 +315,7 @@ def _alone(stack: Stack, options: list[str], url: str = "", *command: str) -> tu
     return code, output
 
 
-def _warning(stack: Stack, mounts: list[str]) -> str:
+def _warning(stack: Stack, mounts: list[str], *more: str) -> str:
     """What a supervisor with this mount says at its start, on a data directory of its own."""
     name = f"{stack.compose.name}-warned"
     secret = stack.secrets / "redis_supervisor"
@@ -364,6 +330,7 @@ def _warning(stack: Stack, mounts: list[str]) -> str:
     options = [part for key, value in variables.items() for part in ("-e", f"{key}={value}")]
     docker(
         *("run", "-d", "--name", name, "--network", f"{stack.compose.name}_bus"),
+        *more,
         *options,
         *volumes,
         *("dumb:compose-test", "python", "-m", "services.supervisor"),
@@ -393,6 +360,8 @@ STEPS: Final[list[tuple[str, Step]]] = [
     ("the supervisor's container is made anew", the_supervisor_container_is_made_anew),
     ("the command line in the container", the_command_line_in_the_container),
     ("torn down and brought up again", it_comes_back_from_its_volumes),
-    ("root mode", root_mode_gives_services_their_users),
+    ("what a service's user can reach", a_service_bends_no_path),
+    ("users of services", services_have_their_own_users),
+    ("a volume of a supervisor without root", a_volume_changes_hands),
     ("what somebody got wrong", what_is_wrong_is_said),
 ]

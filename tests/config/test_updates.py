@@ -27,7 +27,7 @@ async def test_a_partial_update_in_memory_is_seen_by_every_replica_and_not_saved
     assert desk.file() == before
     sources = (await desk.get("Web", sources=True)).json()
     assert sources["memory"] == [["web", "log_level"]]
-    assert ["web", "port_note"] not in [w["path"] for w in sources["warnings"]]  # no known service
+    assert ["web", "port_note"] in [w["path"] for w in sources["warnings"]]
 
 
 async def test_a_persisted_update_keeps_order_and_secrets_to_the_owner(desk: Desk) -> None:

@@ -34,6 +34,29 @@ def test_a_unit_starts_a_program_and_knows_when_that_is_pointless(unit: Path) ->
         assert find_spec(f"{module[1]}.__main__") is not None
 
 
+def _documented() -> dict[str, float]:
+    """Unit to the figure in docs/deployment.md."""
+    text = (UNITS[0].parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(dumb-[a-z]+@?)` \| [\d.]+ \| ([\d.]+) \|", text, flags=re.MULTILINE)
+    return {name: float(figure) for name, figure in rows}
+
+
+@pytest.mark.parametrize(
+    "unit", [u for u in UNITS if "compose" not in u.name], ids=lambda u: u.name
+)
+def test_it_is_as_closed_as_documented(unit: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    command = [analyze, "security", "--offline=true", "--no-pager", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    found = re.search(r"Overall exposure level for .*: ([\d.]+) ", done.stdout)
+    if found is None:
+        pytest.skip(f"this systemd-analyze cannot look at a file: {done.stderr[:100]}")
+    # Newer versions look at more.
+    assert float(found[1]) <= _documented()[unit.name.removesuffix(".service")] + 0.5
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda u: u.name)
 def test_systemd_understands_it(unit: Path, tmp_path: Path) -> None:
     verify = shutil.which("systemd-analyze")

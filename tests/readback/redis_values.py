@@ -19,6 +19,7 @@ from services.supervisor.config_news import whole_news
 from services.supervisor.configuration import Configuration
 from services.supervisor.entries import Malformed, parse_entry
 from shared.bus.accounts import AccountReader, publish_accounts
+from shared.bus.claim import Holder, take_claim
 from shared.bus.commands import CommandWriter
 from shared.bus.jobs import JobNews
 from shared.bus.keys import Keys
@@ -35,6 +36,7 @@ from shared.models.startup import Phase, Startup
 from shared.states import ServiceStatus
 from shared.texts import encodable
 from tests.readback.odd import ODD, nested
+from tests.support.claim import held_fence
 
 KEYS = Keys()
 
@@ -93,6 +95,18 @@ def small_models(_tmp: Path, _url: str) -> None:
         assert LogLevel.from_json(level.to_json()) == level
 
 
+def claims(_tmp: Path, url: str) -> None:
+    async def there_and_back() -> None:
+        async with AsyncRedis.from_url(url) as redis:
+            for odd in ODD:
+                holder = Holder(odd, odd, odd, odd, odd, 2**31, odd, odd, 1e11)
+                await redis.delete(KEYS.claim)
+                await take_claim(redis, KEYS, holder.to_json())
+                assert (await take_claim(redis, KEYS, b"other")).holder == holder
+
+    asyncio.run(there_and_back())
+
+
 def accounts(_tmp: Path, url: str) -> None:
     async def there_and_back() -> None:
         book = Book(new_secret())
@@ -113,6 +127,7 @@ def accounts(_tmp: Path, url: str) -> None:
             await publish_accounts(
                 redis,
                 KEYS,
+                await held_fence(redis, KEYS),
                 book.settings,
                 secret=book.secret,
                 accounts=book.accounts.values(),

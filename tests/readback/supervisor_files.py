@@ -1,5 +1,6 @@
 """What the supervisor writes and its successor reads."""
 
+import asyncio
 import json
 import os
 import time
@@ -8,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from redis.asyncio import Redis
 
 from services.cli.reset import _end_logins
 from services.supervisor.account_args import RefusedError as AccountRefusedError
@@ -20,13 +22,17 @@ from services.supervisor.journal import Journal
 from services.supervisor.logstore import POSITION_BYTES, Limits, LogStore
 from services.supervisor.records import Intent, Outcome
 from services.supervisor.spool import Spool
-from services.supervisor.users_file import MAX_EPOCH, load_users, save_users
+from services.supervisor.users_file import load_users, save_users
+from shared.bus.keys import Keys
 from shared.config.document import load_document, save_document
 from shared.config.pages import Config
 from shared.errors import ConfigError, DumbError
+from shared.models.account import MAX_EPOCH
 from shared.models.command import CommandStatus
 from shared.models.service import ServiceState
+from shared.owner import TOKEN_FILE, owner_of, read_token
 from tests.readback.odd import ODD, nested
+from tests.support.claim import claim_of
 
 
 def configuration(tmp_path: Path, _url: str) -> None:
@@ -159,6 +165,17 @@ def position(tmp_path: Path, _url: str) -> None:
         )
         assert again.read(far, 1 << 20) == "".join(ODD).encode() + b"\n\xff\xfe\n"
         again.close()
+
+
+def token(tmp_path: Path, url: str) -> None:
+    async def there_and_back() -> None:
+        home = tmp_path / os.fsdecode(b"caf\xe9")  # a path is any bytes
+        claim = claim_of(home, Keys("dumb:"))
+        async with Redis.from_url(url, protocol=2) as redis:
+            await claim.take(redis)
+        assert owner_of(read_token(home / "run" / TOKEN_FILE)) == claim.holder.owner
+
+    asyncio.run(there_and_back())
 
 
 def spool(tmp_path: Path, _url: str) -> None:

@@ -62,8 +62,15 @@ PAIRS = [
         ("services/supervisor/logstore.py",),
         supervisor_files.position,
     ),
+    Pair(
+        "run/supervisor.token",
+        "read_token",
+        ("services/supervisor/claim.py",),
+        supervisor_files.token,
+    ),
     Pair("spools", "Spool", ("services/supervisor/spool.py",), supervisor_files.spool),
     Pair("dumb:command:<id>", "Receipt.from_hash", (), redis_values.receipts),
+    Pair("dumb:commands:claim", "Holder.from_json", (), redis_values.claims),
     Pair("dumb:service:<name>", "ServiceState.from_hash", (), redis_values.states),
     Pair(
         "dumb:audit, dumb:startup, dumb:jobs, dumb:logs, dumb:log-level",

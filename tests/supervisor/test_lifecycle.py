@@ -17,6 +17,7 @@ from services.supervisor.outbox import Outbox
 from shared.bus.keys import Keys
 from shared.models.service import ServiceState
 from tests.supervisor.blocks import around, service
+from tests.support.claim import NO_FENCE
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def life(tmp_path: Path, journal: Journal) -> Iterator[Lifecycle]:
     shelf = LogShelf(tmp_path / "log", tmp_path / "pos")
     effects = Effects(
         journal=journal,
-        outbox=Outbox(Keys(), list),
+        outbox=Outbox(Keys(), list, NO_FENCE),
         shelf=shelf,
         run_dir=tmp_path,
         surroundings=lambda: around(tmp_path),

@@ -6,7 +6,7 @@ import pytest
 
 from services.supervisor.machine import READINESS, TransitionError, change, health_of
 from shared.models.service import ServiceState
-from shared.states import ALIVE, TRANSITIONS, ServiceStatus, rest_status
+from shared.states import ALIVE, TRANSITIONS, ServiceStatus
 
 S = ServiceStatus
 
@@ -89,6 +89,15 @@ def test_readiness_words() -> None:
 
 
 def test_rest_knows_two_words() -> None:
-    running = [s for s in S if rest_status(s) == "running"]
-    assert running == [S.RUNNING, S.STOPPING]
-    assert rest_status("nonsense") == "stopped"
+    running = [s for s in S if ServiceState("A", s).rest_status == "running"]
+    assert running == [S.STARTING, S.RUNNING, S.STOPPING]
+    young = ServiceState("A", S.STARTING, in_exit_window=True)
+    assert (young.rest_status, young.healthy) == ("stopped", False)
+
+
+@pytest.mark.parametrize("status", S)
+@pytest.mark.parametrize("health", ["healthy", "degraded", "starting", "unhealthy"])
+def test_healthy_as_the_contract_has_it(status: ServiceStatus, health: str) -> None:
+    lives = status in {S.STARTING, S.RUNNING, S.STOPPING}
+    expected = lives and health != "unhealthy"
+    assert ServiceState("A", status, health=health).healthy is expected

@@ -12,6 +12,7 @@ from shared.bus.keys import Keys
 from shared.bus.services import read_service
 from shared.models.command import CommandStatus, Receipt
 from shared.models.service import ServiceState
+from tests.support.claim import NO_FENCE, held_fence
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.redis
@@ -36,7 +37,7 @@ async def ended(task: "asyncio.Task[None]") -> None:
 
 async def test_a_recalled_outcome_does_not_replace_the_receipt_before_it(redis: Redis) -> None:
     """A duplicate that is read while the first answer is still on its way."""
-    outbox = Outbox(KEYS, list)
+    outbox = Outbox(KEYS, list, await held_fence(redis, KEYS))
     await outbox.connect(redis)
     outbox.receipt(receipt(CommandStatus.RUNNING, "claimed"))
     outbox.receipt(receipt(CommandStatus.SUCCEEDED, "claimed", "ready"))
@@ -50,7 +51,7 @@ async def test_a_recalled_outcome_does_not_replace_the_receipt_before_it(redis: 
 
 async def test_what_matters_is_kept_while_redis_is_away(redis: Redis) -> None:
     state = ServiceState("web", seq=5)
-    outbox = Outbox(KEYS, lambda: [state])
+    outbox = Outbox(KEYS, lambda: [state], await held_fence(redis, KEYS))
     outbox.state(ServiceState("web", seq=1))
     outbox.receipt(receipt(CommandStatus.RUNNING, "claimed"))
     outbox.receipt(receipt(CommandStatus.SUCCEEDED, "done"))
@@ -66,7 +67,8 @@ async def test_what_matters_is_kept_while_redis_is_away(redis: Redis) -> None:
 
 async def test_lost_scripts_lose_no_receipt(redis: Redis) -> None:
     """`SCRIPT FLUSH`, or a Redis that came back empty under the same connection."""
-    outbox = Outbox(KEYS, list)
+    fence = await held_fence(redis, KEYS)
+    outbox = Outbox(KEYS, list, fence)
     await outbox.connect(redis)
     first = asyncio.create_task(outbox.run(redis))
     outbox.audit("start", "web", "before")
@@ -75,6 +77,7 @@ async def test_lost_scripts_lose_no_receipt(redis: Redis) -> None:
     outbox.receipt(receipt(CommandStatus.SUCCEEDED, "done"))
     await wait_until(first.done, what="the session to end")
     assert first.exception() is not None
+    await fence.load(redis)
     await outbox.connect(redis)
     second = asyncio.create_task(outbox.run(redis))
     await outbox.drained()
@@ -84,7 +87,7 @@ async def test_lost_scripts_lose_no_receipt(redis: Redis) -> None:
 
 async def test_a_rewrite_deletes_what_is_gone_and_keeps_the_order(redis: Redis) -> None:
     states = [ServiceState("a", seq=1), ServiceState("b", seq=1)]
-    outbox = Outbox(KEYS, lambda: states)
+    outbox = Outbox(KEYS, lambda: states, await held_fence(redis, KEYS))
     await outbox.connect(redis)
     task = asyncio.create_task(outbox.run(redis))
     del states[0]
@@ -106,7 +109,7 @@ async def test_audit_does_not_grow_without_end_while_redis_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("services.supervisor.outbox.MAX_WAITING", 10)
-    outbox = Outbox(KEYS, list)
+    outbox = Outbox(KEYS, list, NO_FENCE)
     for number in range(1000):
         outbox.audit("start", f"s{number}", "x")
     assert [getattr(item, "target", "") for item in outbox._items] == [

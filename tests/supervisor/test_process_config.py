@@ -172,3 +172,19 @@ def test_the_api_does_not_seem_restarted_when_the_configuration_changes(make: Ma
     wait_until_sync(lambda: "new" in names(boss))
     after = boss.service("DUMB API")
     assert (after["started_at"], after["restart"]) == (before["started_at"], before["restart"])
+
+
+def test_options_that_do_nothing_are_named_in_the_log(make: Make) -> None:
+    """Once at the start, and again only when a change of the file makes it another sentence."""
+    boss = make()
+    protection = {"media_protection": {"enabled": True}}
+    boss.write_config(tree(service("web")), **protection)
+    boss.start()
+    words = "options that are on and not built here: dumb.media_protection.enabled"
+    assert boss.output.read_text().count(words) == 1
+    boss.write_config(tree(service("web"), service("new")), **protection)
+    wait_until_sync(lambda: "new" in names(boss), what="the edited file")
+    assert boss.output.read_text().count(words) == 1
+    boss.write_config(tree(service("web")), start_up={}, **protection)
+    typo = "keys that nothing uses: dumb.start_up"
+    wait_until_sync(lambda: typo in boss.output.read_text(), what="a warning")

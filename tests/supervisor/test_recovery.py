@@ -21,6 +21,7 @@ from shared.config.services import ServiceBlock, walk_services
 from shared.models.command import Action
 from shared.states import Desired, ServiceStatus
 from tests.supervisor.blocks import around
+from tests.support.claim import NO_FENCE
 
 TREE = {
     name: {"process_name": name, "enabled": name != "off", "command": ["true"]}
@@ -42,7 +43,7 @@ class Life:
         shelf = LogShelf(self.home / "log", self.home / "pos")
         effects = Effects(
             journal=journal,
-            outbox=Outbox(Keys(), list),
+            outbox=Outbox(Keys(), list, NO_FENCE),
             shelf=shelf,
             run_dir=self.home,
             surroundings=lambda: around(self.home),

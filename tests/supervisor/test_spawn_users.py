@@ -3,13 +3,17 @@
 import os
 import shutil
 import signal
+import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.supervisor import spawn
+from services.supervisor.files.owner import Owner
 from services.supervisor.spawn import LaunchError, build_spec, stop_policy
+from shared.settings import SettingsError, load_settings
 from tests.supervisor.blocks import around, service
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -39,6 +43,74 @@ def test_whom_root_becomes(
 ) -> None:
     spec = build_spec(service(key, command=["sh"], **block), around(tmp_path, **top))
     assert (spec.uid, spec.gid) == ids
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("key", "block", "top", "ids"),
+    [
+        ("web", {}, {}, (1000, 1001)),
+        ("web", {}, {"puid": 0, "pgid": 0}, (1000, 1001)),
+        ("web", {}, {"puid": 7, "pgid": 8}, (7, 8)),
+        ("web", {"puid": 7}, {"puid": 0}, (7, 1001)),
+        ("web", {"puid": 0}, {"puid": 0}, (None, None)),
+        ("rclone", {}, {"puid": 7}, (1000, 1001)),
+        ("rclone", {"puid": 0}, {"puid": 7}, (None, None)),
+    ],
+)
+def test_whom_root_becomes_where_nothing_is_said(
+    tmp_path: Path,
+    key: str,
+    block: dict[str, Any],
+    top: dict[str, Any],
+    ids: tuple[int | None, int | None],
+) -> None:
+    around_ = replace(around(tmp_path, **top), user=Owner(1000, 1001))
+    spec = build_spec(service(key, command=["sh"], **block), around_)
+    assert (spec.uid, spec.gid) == ids
+    filled = around(tmp_path).placeholders()["puid"], around_.placeholders()["puid"]
+    assert filled == (0, top.get("puid") or 1000)
+
+
+def test_the_user_of_services_is_two_ids() -> None:
+    for text, ids in (("1000:1001", (1000, 1001)), ("0:0", None), (" ", None)):
+        assert load_settings({"DUMB_SERVICE_USER": text}).service_user == ids
+    for text in (
+        "1000",
+        "dumb:dumb",
+        "1000:0",
+        "0:1000",
+        "1:2:3",
+        "-1:5",
+        "1:4294967295",
+        "\u0661:1",
+    ):
+        with pytest.raises(SettingsError, match="1000:1000"):
+            load_settings({"DUMB_SERVICE_USER": text})
+
+
+@as_root
+def test_home_is_of_use_to_the_service(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    others = around(tmp_path, {"HOME": "/root"}, puid=1000)
+    made = build_spec(service(command=["sh"], config_dir="app"), others)
+    assert made.env["HOME"] == str(tmp_path / "app")
+    named = build_spec(service(command=["sh"], config_dir="app", env={"HOME": "/own"}), others)
+    assert named.env["HOME"] == "/own"
+    its_own = around(tmp_path, {"HOME": str(tmp_path / "app")}, puid=1000)
+    assert build_spec(service(command=["sh"]), its_own).env["HOME"] == str(tmp_path / "app")
+    ours = around(tmp_path, {"HOME": "/root"})
+    assert build_spec(service(command=["sh"], config_dir="app"), ours).env["HOME"] == "/root"
+
+
+@as_root
+def test_services_of_two_users_have_directories_side_by_side(tmp_path: Path) -> None:
+    for uid in (1234, 1235):
+        around_ = around(tmp_path, puid=uid, pgid=uid)
+        made = build_spec(service(command=["sh"], config_dir=f"work/{uid}"), around_).cwd
+        assert made.stat().st_uid == uid
+    between = (tmp_path / "work").stat()
+    assert (between.st_uid, stat.S_IMODE(between.st_mode)) == (0, 0o711)
 
 
 def test_nobody_but_root_becomes_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

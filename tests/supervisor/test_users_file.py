@@ -12,6 +12,7 @@ from services.supervisor.users_file import load_users, save_users
 from shared.bus.keys import Keys
 from shared.errors import ConfigError
 from shared.models.account import Role
+from tests.support.claim import NO_FENCE
 
 HASH = "$2b$12$" + "a" * 53
 ORIGINAL: dict[str, Any] = {
@@ -86,7 +87,7 @@ def test_what_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
 def test_what_is_no_json_is_left_alone(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "users.json"
     path.write_bytes(data)
-    accounts = Accounts(path, tmp_path, Keys())
+    accounts = Accounts(path, tmp_path, Keys(), NO_FENCE)
     accounts.load()
     assert str(path) in accounts.problem
     assert path.read_bytes() == data
@@ -101,7 +102,7 @@ def test_a_weak_secret_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
 def test_a_file_is_begun_once(tmp_path: Path) -> None:
     path = tmp_path / "users.json"
-    accounts = Accounts(path, tmp_path, Keys())
+    accounts = Accounts(path, tmp_path, Keys(), NO_FENCE)
     accounts.load()
     assert accounts.problem == ""
     assert path.stat().st_mode & 0o777 == 0o600
@@ -116,12 +117,12 @@ def test_a_file_is_begun_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("left", [None, {}, {"users": []}])
 def test_users_do_not_become_none(tmp_path: Path, left: Any) -> None:
     path = _write(tmp_path / "users.json", ORIGINAL)
-    Accounts(path, tmp_path, Keys()).load()
+    Accounts(path, tmp_path, Keys(), NO_FENCE).load()
     if left is None:
         path.unlink()
     else:
         _write(path, left)
-    accounts = Accounts(path, tmp_path, Keys())
+    accounts = Accounts(path, tmp_path, Keys(), NO_FENCE)
     accounts.load()
     assert str(tmp_path / MARK) in accounts.problem
     (tmp_path / MARK).unlink()  # as the sentence says

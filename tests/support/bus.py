@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 
 from shared.bus.accounts import publish_accounts
 from shared.bus.keys import Keys
@@ -14,6 +15,7 @@ from shared.models.command import CommandStatus, Receipt
 from shared.models.log import LogChunk, chunk_header
 from shared.models.service import ServiceState
 from shared.states import ServiceStatus
+from tests.support.claim import VALUE, held_fence
 
 EPOCH = 1_790_000_000.0
 
@@ -21,7 +23,8 @@ EPOCH = 1_790_000_000.0
 async def open_accounts(redis: Redis, keys: Keys) -> None:
     """What a supervisor publishes before there are users: authentication is off."""
     settings = AuthSettings(1, enabled=False, setup_skipped=False, mode="local", users=0)
-    await publish_accounts(redis, keys, settings, secret="s" * 43, accounts=[], tokens=[])
+    fence = await held_fence(redis, keys)
+    await publish_accounts(redis, keys, fence, settings, secret="s" * 43, accounts=[], tokens=[])
 
 
 class FakeSupervisor:
@@ -44,8 +47,13 @@ class FakeSupervisor:
         self.states[name] = new
         fields = orjson.dumps(new.to_hash())
         keys = [self.keys.service(name), self.keys.services]
-        await self._status(keys=keys, args=[self.keys.status, new.to_json(), name, fields])
+        await self.write(self._status, keys, [self.keys.status, new.to_json(), name, fields])
         return new
+
+    async def write(self, script: AsyncScript, keys: list[str], args: list[Any]) -> None:
+        """Under the claim, which a test that wipes Redis takes away."""
+        await self.redis.set(self.keys.claim, VALUE)
+        await script(keys=[*keys, self.keys.claim], args=[*args, VALUE])
 
     async def running(self, name: str, started_at: float = EPOCH, **changes: Any) -> ServiceState:
         """A healthy running service."""
@@ -64,7 +72,9 @@ class FakeSupervisor:
         receipt = Receipt(id=command_id, status=status, created_at=EPOCH)
         fields = orjson.dumps(receipt.to_hash())
         args: list[Any] = [60, self.keys.command_results, receipt.to_json(), fields]
-        await self._receipt(keys=[self.keys.command(command_id)], args=args)
+        await self.write(
+            self._receipt, [self.keys.command(command_id), self.keys.command_counts], args
+        )
 
     async def log(
         self,
@@ -93,9 +103,10 @@ class FakeSupervisor:
     async def append(self, chunk: LogChunk, *, publish: bool = True, keep: int = 2 << 20) -> None:
         """Append a chunk as it is."""
         channel = self.keys.log_channel(chunk.log_name) if publish else ""
-        await self._append(
-            keys=[self.keys.log(chunk.log_name), self.keys.logmeta(chunk.log_name)],
-            args=[
+        await self.write(
+            self._append,
+            [self.keys.log(chunk.log_name), self.keys.logmeta(chunk.log_name)],
+            [
                 f"{chunk.end}-0",
                 chunk.data,
                 f"{max(0, chunk.end - keep)}-0",

@@ -139,7 +139,8 @@ class ScriptedSupervisor:
         """Write and announce a receipt."""
         fields = orjson.dumps(receipt.to_hash())
         args: list[Any] = [3600, self.keys.command_results, receipt.to_json(), fields]
-        await self._receipt(keys=[self.keys.command(receipt.id)], args=args)
+        keys = [self.keys.command(receipt.id), self.keys.command_counts]
+        await self.bus.write(self._receipt, keys, args)
 
     async def close(self) -> None:
         """End what is still held by a gate."""

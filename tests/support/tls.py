@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,8 +26,11 @@ class Certificate:
     key: Path
 
 
+LOCAL: Final = ("127.0.0.1", "localhost")
+
+
 class Authority:
-    """Issues certificates for 127.0.0.1 and localhost."""
+    """Issues certificates, for 127.0.0.1 and localhost unless told."""
 
     def __init__(self, directory: Path, name: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -36,18 +39,16 @@ class Authority:
         self._name = _name(name)
         self.own = self._write(name, self._name, self._key, ca=True)
 
-    def issue(self, name: str) -> Certificate:
-        """A certificate that this authority signed."""
-        return self._write(name, _name(name), ec.generate_private_key(ec.SECP256R1()), ca=False)
+    def issue(self, name: str, *places: str) -> Certificate:
+        """A certificate that this authority signed, for these addresses and host names."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        return self._write(name, _name(name), key, *(places or LOCAL), ca=False)
 
     def _write(
-        self, name: str, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool
+        self, name: str, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *hosts: str, ca: bool
     ) -> Certificate:
         now = dt.datetime.now(dt.UTC)
-        places = [
-            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-            x509.DNSName("localhost"),
-        ]
+        places = [_place(host) for host in hosts or LOCAL]
         built = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -79,6 +80,13 @@ class Authority:
             )
         )
         return files
+
+
+def _place(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _usage(*, ca: bool) -> x509.KeyUsage:

@@ -1,4 +1,14 @@
-"""Password hashes, off the event loop. The one module that knows passlib."""
+"""Password hashes, off the event loop. The one module that knows passlib.
+
+passlib is what the project is asked to use. Its last release, 1.7.4, is of 2020 and does not know
+newer releases of bcrypt, so that one is pinned too. It hashes nothing itself: argon2-cffi and
+bcrypt do.
+
+To replace it, rewrite `_load_passlib`, `_hash`, `_verify` and `_verify_bcrypt` with
+`argon2.PasswordHasher` (the same parameters; `check_needs_rehash` gives `better_hash`) and
+`bcrypt.checkpw`. Stored hashes are in the common formats `$argon2id$` and `$2b$` and stay valid;
+tests/auth/test_passwords.py holds the outcomes.
+"""
 
 import asyncio
 import secrets

@@ -70,7 +70,10 @@ class Gate:
         )
         settings, secret = look.settings, self._own_secret or look.secret
         if settings is None or not secret or settings.epoch < self._highest:
-            raise AuthUnknownError(await self.reader.problem())
+            problem = await self.reader.problem()
+            if not problem:
+                await self.reader.require_changes()
+            raise AuthUnknownError(problem)
         self._highest = settings.epoch
         return Known(settings, secret, look)
 

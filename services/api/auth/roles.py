@@ -19,6 +19,7 @@ EXEMPT: Final = frozenset(
         ("GET", "/docs"),
         ("GET", "/scalar"),
         ("GET", "/openapi.json"),
+        ("GET", "/static/{name:path}"),
     }
 )
 """Never checked (contract auth.md 4). Method and the path as its route has it."""
@@ -32,6 +33,7 @@ OPEN: Final = frozenset(
         ("GET", "/docs"),
         ("GET", "/scalar"),
         ("GET", "/openapi.json"),
+        ("GET", "/static/{name:path}"),
     }
 )
 """Those of `EXEMPT` that answer without a setup code too: probes and pages, no accounts."""

@@ -1,4 +1,14 @@
-"""Signed tokens (contract auth.md 2). The one module that knows python-jose."""
+"""Signed tokens (contract auth.md 2). The one module that knows python-jose.
+
+python-jose is what the project is asked to use. Its known faults are those of forms that never
+reach it: confused algorithms (CVE-2024-33663: we name HS256 alone, and the key is no public one)
+and compressed JWE bombs (CVE-2024-33664: nothing here decrypts). Both are fixed in 3.4.
+
+To replace it, rewrite `encode`, `peek` and `_decode`, for example with PyJWT: `jwt.encode`,
+`jwt.decode(..., algorithms=["HS256"], options={"require": ["exp", "sub"], "verify_aud": False})`,
+and its `PyJWTError` in `_guarded`. Tokens that were issued stay valid: it is HS256 with the same
+key. tests/auth/test_walk.py holds what is refused.
+"""
 
 import hashlib
 import json

@@ -6,6 +6,7 @@ from prometheus_client.core import InfoMetricFamily, Metric
 
 from services.api.exposition.families import counter, gauge
 from services.api.exposition.sources import Sources
+from shared.bus.refusals import require_changes
 from shared.version import VERSION
 
 
@@ -21,6 +22,8 @@ async def collect(sources: Sources) -> list[Metric]:
     redis, keys = sources.redis, sources.keys
     beat = await cast("Any", redis.exists(keys.supervisor))
     collector = await cast("Any", redis.hgetall(keys.metrics_collector))
+    if not beat or not collector:  # while Redis refuses, who is there is not known
+        await require_changes(redis, keys)
 
     def of(name: bytes) -> float | None:
         try:

@@ -20,10 +20,27 @@ async def collect(sources: Sources) -> list[Metric]:
 def _states(sources: Sources) -> list[Metric]:
     now = time.time()
     states = [((name,), state) for name, state in sorted(sources.states.items())]
+    judged = [
+        ((name,), j) for name, j in sources.situation.judge_all(sources.states.values()).items()
+    ]
     return [
         gauges(
             "dumb_service_up", "1 while the service runs.", _LABELS,
             ((key, float(state.status is ServiceStatus.RUNNING)) for key, state in states),
+        ),
+        gauges(
+            "dumb_service_expected_up",
+            "1 while the service should be up by now: it is wanted, has not done its work, and "
+            "its time to start or to wait is over.", _LABELS,
+            ((key, float(judgement.expected_up)) for key, judgement in judged),
+        ),
+        gauges(
+            "dumb_service_ready", "1 while the service can be used, or has done its work.",
+            _LABELS, ((key, float(judgement.ready)) for key, judgement in judged),
+        ),
+        gauges(
+            "dumb_service_needs_attention", "1 while a person has to look at the service.",
+            _LABELS, ((key, float(judgement.attention)) for key, judgement in judged),
         ),
         gauges(
             "dumb_service_enabled", "1 when the configuration enables the service.", _LABELS,

@@ -7,6 +7,7 @@ from typing import Any
 from prometheus_client.core import Metric
 from redis.asyncio import Redis
 
+from services.api.situation import Situation
 from services.api.ws.router import Rooms
 from shared.bus.keys import Keys
 from shared.models.service import ServiceState
@@ -20,6 +21,7 @@ class Sources:
     keys: Keys
     states: dict[str, ServiceState]
     rooms: Rooms
+    situation: Situation
     snapshot: Any = None
 
 

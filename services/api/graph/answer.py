@@ -22,7 +22,6 @@ from shared.config.names import loose
 from shared.config.pages import Config
 from shared.config.services import ServiceBlock
 from shared.models.service import ServiceState
-from shared.states import rest_status
 
 SCOPES: Final = ("runtime", "all")
 
@@ -219,7 +218,7 @@ class _Answer:
 
     def _status(self, name: str) -> str:
         state = self._states.get(name)
-        return "stopped" if state is None else rest_status(state.status)
+        return "stopped" if state is None else state.rest_status
 
     def _state(self, name: str) -> str:
         if name not in self._states:

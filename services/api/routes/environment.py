@@ -27,9 +27,10 @@ from services.api.configuration import ConfigAwayError, ConfigReader
 from services.api.deps import BridgeDep, ConfigDep, KeysDep, RedisDep
 from services.api.environment_schemas import Environment
 from services.api.schemas import Problem
+from services.api.situation import SituationDep
 from shared.bus.keys import Keys
 from shared.config.masking import masked_value
-from shared.config.schema import unknown_keys
+from shared.config.notices import Notice, notices
 from shared.config.trees import MISSING, value_at
 from shared.version import VERSION
 
@@ -40,20 +41,26 @@ BRIDGE_NAME: Final = "dumb-api-bridge"
 
 @router.get("/environment", response_model=Environment, responses={503: {"model": Problem}})
 async def get_environment(
-    redis: RedisDep, keys: KeysDep, bridge: BridgeDep, config: ConfigDep
+    redis: RedisDep,
+    keys: KeysDep,
+    bridge: BridgeDep,
+    config: ConfigDep,
+    situation: SituationDep,
 ) -> Response:
     """Versions, machines, limits, disks, services; and the checks of `dumb doctor`."""
     states = bridge.states
     info: dict[str, Any] = await redis.info()
     beat, facts, problem = await _supervisor(redis, keys)
     about, warnings = await _config(config)
+    now = await situation.read()
+    judged = now.judge_all(states.values())
     version = str(info.get("redis_version", ""))
     checks = [
-        check_redis(version),
-        check_supervisor(beat, time.time()),
+        check_redis(version, now.refused),
+        check_supervisor(beat, time.time(), boot=now.boot, refused=now.refused),
         *check_config(problem, str(about.get("version", "")), warnings),
         *check_disks(facts.get("disks")),
-        *check_services(states),
+        *check_services(states, judged),
     ]
     return Json(
         {
@@ -67,7 +74,11 @@ async def get_environment(
                 "uptime_s": info.get("uptime_in_seconds"),
             },
             "supervisor": {**facts, "heartbeat": beat},
-            "config": {**about, "problem": problem or None, "warnings": warnings},
+            "config": {
+                **about,
+                "problem": problem or None,
+                "warnings": [n.name for n in warnings if n.built],
+            },
             "services": dict(Counter(state.status.value for state in states.values())),
             "checks": [asdict(check) for check in checks],
             "ok": all(check.ok for check in checks),
@@ -94,7 +105,7 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-async def _config(config: ConfigReader) -> tuple[dict[str, Any], list[str]]:
+async def _config(config: ConfigReader) -> tuple[dict[str, Any], list[Notice]]:
     try:
         published = await config.read()
     except ConfigAwayError:
@@ -106,7 +117,7 @@ async def _config(config: ConfigReader) -> tuple[dict[str, Any], list[str]]:
         if path and value is not MISSING:
             name, source = str(entry.get("name")), entry.get("source")
             overrides[name] = {"value": masked_value(path[-1], value), "source": source}
-    warnings = [".".join(path) for path in unknown_keys(published.file)]
+    warnings = notices(published.file, published.effective)
     return {"version": published.version, "overridden": overrides}, warnings
 
 

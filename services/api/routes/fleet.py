@@ -1,6 +1,6 @@
 """The services as a whole: how the boot goes, and who needs whom."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
@@ -16,6 +16,7 @@ from services.api.masking import ShowDep
 from services.api.readiness import readiness
 from services.api.routes.process_list import process_entry
 from services.api.schemas import Problem, StartupStatus
+from services.api.situation import SituationDep
 from shared.bus.keys import Keys
 from shared.config.names import nearest
 from shared.errors import UnknownServiceError
@@ -27,11 +28,17 @@ _UPDATES = ("supports_manual_update", "update_status", "install_info")
 
 
 @router.get("/startup-status", response_model=StartupStatus, responses={503: {"model": Problem}})
-async def get_startup_status(redis: RedisDep, keys: KeysDep, bridge: BridgeDep) -> Response:
+async def get_startup_status(
+    redis: RedisDep, keys: KeysDep, bridge: BridgeDep, situation: SituationDep
+) -> Response:
     """How the boot goes: its phase, and every service that is expected to be ready."""
     startup = await _startup(redis, keys)
-    states = bridge.states
-    services = {name: readiness(states.get(name)) for name in startup.expected_services}
+    apart = replace(await situation.read(), boot=None)
+    services = {
+        name: readiness(state, apart.judge(state) if state is not None else None)
+        for name in startup.expected_services
+        for state in (bridge.states.get(name),)
+    }
     return Json({**asdict(startup), "terminal": startup.phase.terminal, "services": services})
 
 

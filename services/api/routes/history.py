@@ -11,6 +11,7 @@ from services.api.configuration import ConfigAwayError
 from services.api.deps import ConfigDep, KeysDep, RedisDep
 from services.api.routes.commands import receipt_body
 from services.api.schemas import AuditTrail, CommandReceipts, Problem, ServiceStates
+from services.api.situation import SituationDep
 from shared.bus.history import read_audit, recent_commands
 from shared.bus.services import read_all_services
 
@@ -23,7 +24,9 @@ ENTRY_ID: Final = r"^\d{1,19}(-\d{1,19})?$"
 
 
 @router.get("/process/states", tags=["process"], response_model=ServiceStates, responses=_AWAY)
-async def list_service_states(redis: RedisDep, keys: KeysDep, config: ConfigDep) -> Response:
+async def list_service_states(
+    redis: RedisDep, keys: KeysDep, config: ConfigDep, situation: SituationDep
+) -> Response:
     """All that is known of every service now, in the order of the file.
 
     Read from Redis: true on every replica as soon as a command is answered.
@@ -34,7 +37,10 @@ async def list_service_states(redis: RedisDep, keys: KeysDep, config: ConfigDep)
     except ConfigAwayError:
         order = []
     names = dict.fromkeys([*(name for name in order if name in states), *states])
-    trees = [states[name].to_tree() for name in names]
+    now = await situation.read()
+    trees = [
+        states[name].to_tree() | {"judgement": now.judge(states[name]).shown()} for name in names
+    ]
     return Json({"services": trees})
 
 

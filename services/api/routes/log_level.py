@@ -17,6 +17,7 @@ from services.api.deps import CommandsDep, ConfigDep, KeysDep, RedisDep
 from services.api.jsonroute import JsonRoute
 from services.api.schemas import Problem
 from shared.bus.keys import Keys
+from shared.bus.refusals import require_changes
 from shared.errors import SupervisorAwayError
 from shared.models.command import Action
 from shared.models.log_level import DEBUG, LogLevel, usable_level
@@ -58,6 +59,7 @@ class _Sources:
         try:
             level = LogLevel.from_json(data or b"")
         except ValueError:
+            await require_changes(self.redis, self.keys)
             raise SupervisorAwayError("The supervisor has not said its log level yet.") from None
         api = (await self.config.read()).dumb.get("api_service")
         server = api.get("log_level") if isinstance(api, dict) else None

@@ -16,13 +16,14 @@ from services.api.jsonroute import JsonRoute
 from services.api.schemas import Problem, Queued, ServiceRequest, ServiceStatusBody, StopDone
 from services.api.schemas import Started as StartedBody
 from services.api.schemas import Stopped as StoppedBody
-from services.api.ws.status_board import API_KEY, schedule_of
+from services.api.situation import Situation, SituationDep
+from services.api.ws.status_board import API_KEY, schedule_of, standing_of
 from shared.bus.keys import Keys
 from shared.bus.services import read_service
 from shared.config.names import loose, resolve
 from shared.models.command import Action, Receipt
 from shared.models.service import ServiceState
-from shared.states import ServiceStatus, rest_status
+from shared.states import ServiceStatus
 
 router = APIRouter(prefix="/process", tags=["process"], route_class=JsonRoute)
 
@@ -36,8 +37,6 @@ WORDS: Final = {
 
 API_ALIASES: Final = frozenset({"dumbapi", "dmbapi"})
 """How clients of the original spell the API's own entry, loosely."""
-
-_HEALTHY: Final = frozenset({"healthy", "degraded", "starting"})
 
 _FAILURES: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": Queued, "description": "Taken in; `Location` leads to its receipt"},
@@ -88,6 +87,8 @@ async def get_service_status(
     redis: RedisDep,
     keys: KeysDep,
     bridge: BridgeDep,
+    situations: SituationDep,
+    *,
     process_name: str,
     include_health: bool = False,
 ) -> Response:
@@ -98,7 +99,8 @@ async def get_service_status(
     state = await _read(redis, keys, process_name) if process_name else None
     if state is None:
         state = await _find_loosely(redis, keys, process_name, bridge.states)
-    return Json(status_body(process_name, state, health=include_health))
+    situation = await situations.read() if include_health else None
+    return Json(status_body(process_name, state, situation))
 
 
 async def _carry_out(commands: CommandService, asked: Asked, action: Action, name: str) -> Response:
@@ -166,18 +168,26 @@ async def _read(redis: Redis, keys: Keys, name: str) -> ServiceState | None:
         ) from error
 
 
-def status_body(asked: str, state: ServiceState, *, health: bool) -> dict[str, Any]:
-    """The answer of `service-status`; `asked` is the name as the client spelled it."""
-    status = rest_status(state.status)
-    body: dict[str, Any] = {"process_name": asked, "status": status}
-    if not health:
+def status_body(
+    asked: str, state: ServiceState, situation: Situation | None = None
+) -> dict[str, Any]:
+    """The answer of `service-status`; `asked` is the name as the client spelled it.
+
+    `situation`: for the form with health.
+    """
+    body: dict[str, Any] = {
+        "process_name": asked,
+        "status": state.rest_status,
+        **standing_of(state),
+    }
+    if situation is None:
         return body
-    running = status == "running"
     return body | {
-        "healthy": running and state.health in _HEALTHY,
+        "healthy": state.healthy,
         "health_status": state.health,
         "health_reason": state.health_reason or None,
         "health_details": state.health_details,
         "restart": asdict(state.restart),
+        "judgement": situation.judge(state).shown(),
         **schedule_of(state),
     }

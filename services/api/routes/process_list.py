@@ -10,11 +10,12 @@ from services.api.catalogue import capabilities, facts
 from services.api.deps import BridgeDep, ConfigDep
 from services.api.masking import Show, ShowDep
 from services.api.schemas import Problem, ProcessDetails, ProcessList
-from services.api.ws.status_board import API_KEY
+from services.api.ws.status_board import API_KEY, standing_of
 from shared.config.names import nearest
 from shared.config.services import ServiceBlock
 from shared.errors import UnknownServiceError
 from shared.models.service import ServiceState
+from shared.states import ServiceStatus
 from shared.version import VERSION
 
 router = APIRouter(prefix="/process", tags=["process"])
@@ -45,8 +46,8 @@ async def get_process(
     if service is None:
         raise UnknownServiceError(process_name, nearest(published.by_name, process_name))
     entry = process_entry(service, bridge.states, show=show)
-    del entry["name"], entry["key"], entry["enabled"]
-    return Json({**entry, "symlink_backup_status": None})
+    shown = {k: v for k, v in entry.items() if k in ProcessDetails.model_fields}
+    return Json({**shown, "symlink_backup_status": None})
 
 
 @router.get("/capabilities", response_model=dict[str, Any])
@@ -70,9 +71,20 @@ def process_entry(
         "process_name": service.process_name,
         "enabled": enabled,
         "config": show(config),
+        **_standing(service, state),
         "version": VERSION if service.config_key == API_KEY else None,
         "key": service.path[-1],
         "config_key": service.config_key,
         **facts(service),
         "install_info": None,
     }
+
+
+def _standing(service: ServiceBlock, state: ServiceState | None) -> dict[str, Any]:
+    """Whether it lives, and what is to be said beside that. Whoever answers this is up."""
+    if state is None:
+        own = service.config_key == API_KEY
+        status = ServiceStatus.RUNNING if own else ServiceStatus.STOPPED
+        health = "healthy" if own else "unhealthy"
+        state = ServiceState(service.process_name, status, health=health)
+    return {"status": state.rest_status, **standing_of(state)}

@@ -27,10 +27,10 @@ class Rooms:
 def open_rooms(
     state: Any, *, log_limits: LogLimits | None = None, stuck_after: float = STUCK_S
 ) -> Rooms:
-    """Make the rooms of an app whose `state` has `bridge`, `redis` and `keys`."""
+    """Make the rooms of an app whose `state` has `bridge`, `redis`, `keys`; `situation` if any."""
     rooms = Rooms(
         LogRoom(state.bridge, state.redis, state.keys, log_limits),
-        StatusRoom(state.bridge, stuck_after),
+        StatusRoom(state.bridge, getattr(state, "situation", None), stuck_after),
         MetricsRoom(
             state.bridge,
             state.redis,

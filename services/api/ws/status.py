@@ -7,6 +7,7 @@ from typing import Final
 from starlette.websockets import WebSocket
 
 from services.api.bridge import Bridge
+from services.api.situation import Situation, SituationReader
 from services.api.ws.query import StatusQuery, parse_status_query
 from services.api.ws.session import STUCK_S, Sender, until_stuck
 from services.api.ws.status_board import is_running, render, render_jobs
@@ -43,8 +44,15 @@ class StatusClient:
 class StatusRoom:
     """All clients of `/ws/status`. A frame is rendered once per state, not once per client."""
 
-    def __init__(self, bridge: Bridge, stuck_after: float = STUCK_S) -> None:
+    def __init__(
+        self,
+        bridge: Bridge,
+        situations: SituationReader | None = None,
+        stuck_after: float = STUCK_S,
+    ) -> None:
         self._bridge = bridge
+        self._situations = situations
+        self._situation = Situation()
         self._stuck_after = stuck_after
         self._clients: set[StatusClient] = set()
         self._running = {name for name, state in bridge.states.items() if is_running(state)}
@@ -133,10 +141,16 @@ class StatusRoom:
         client.changed = False
         left = frozenset(client.left) if client.query.health else frozenset()
         client.left.clear()
+        if client.query.health and self._situations is not None:
+            situation = self._situations.peek()
+            if situation is not self._situation:
+                self._situation = situation
+                self._frames.clear()
         key = (client.query.health, left)
         frame = self._frames.get(key)
         if frame is None:
-            frame = render(self._bridge.states, left, health=client.query.health)
+            health = client.query.health
+            frame = render(self._bridge.states, left, health=health, situation=self._situation)
             self._frames[key] = frame
         return frame
 

@@ -5,19 +5,18 @@ from typing import Any, Final
 
 import orjson
 
+from services.api.situation import Situation
 from shared.bus.jobs import JobNews
+from shared.judgement import is_usable
 from shared.models.service import ServiceState
-from shared.states import REST_RUNNING
 
 API_KEY: Final = "dumb_api_service"
 """`config_key` of the API's own entry, which comes last."""
 
-_HEALTHY: Final = frozenset({"healthy", "degraded", "starting"})
-
 
 def is_running(state: ServiceState | None) -> bool:
     """Whether a client sees this service as running."""
-    return state is not None and state.status in REST_RUNNING
+    return state is not None and state.rest_status == "running"
 
 
 def running_in_order(states: Mapping[str, ServiceState]) -> list[ServiceState]:
@@ -27,14 +26,21 @@ def running_in_order(states: Mapping[str, ServiceState]) -> list[ServiceState]:
     return running
 
 
-def render(states: Mapping[str, ServiceState], left: Iterable[str], *, health: bool) -> str:
+def render(
+    states: Mapping[str, ServiceState],
+    left: Iterable[str],
+    *,
+    health: bool,
+    situation: Situation | None = None,
+) -> str:
     """One frame. `left` names services that have just stopped running."""
+    situation = situation or Situation()
     running = running_in_order(states)
     tree: dict[str, Any]
     if health:
-        entries = [_entry(state) for state in running]
+        entries = [_entry(state, situation) for state in running]
         gone = sorted(name for name in left if not is_running(states.get(name)))
-        entries += [_stopped(name, states.get(name)) for name in gone]
+        entries += [_stopped(name, states.get(name), situation) for name in gone]
         tree = {"type": "status", "processes": entries}
     else:
         tree = {"type": "status", "running": [state.process_name for state in running]}
@@ -54,26 +60,41 @@ def schedule_of(state: ServiceState) -> dict[str, Any]:
     return {"schedule": {"next_run_at": state.next_run_at, "note": note}}
 
 
-def _entry(state: ServiceState) -> dict[str, Any]:
+def standing_of(state: ServiceState) -> dict[str, Any]:
+    """What stands beside the two words of the contract: alive is not ready."""
+    return {
+        "state": state.status.value,
+        "ready": is_usable(state),
+        "waiting_for": state.waiting_for or None,
+        "last_failure_reason": state.restart.last_failure_reason,
+    }
+
+
+def _entry(state: ServiceState, situation: Situation) -> dict[str, Any]:
     return {
         "process_name": state.process_name,
         "status": "running",
-        "healthy": state.health in _HEALTHY,
+        **standing_of(state),
+        "healthy": state.healthy,
         "health_status": state.health,
         "health_reason": state.health_reason or None,
         "health_details": state.health_details,
         "restart": state.restart,
+        "judgement": situation.judge(state).shown(),
         **schedule_of(state),
     }
 
 
-def _stopped(name: str, state: ServiceState | None) -> dict[str, Any]:
+def _stopped(name: str, state: ServiceState | None, situation: Situation) -> dict[str, Any]:
+    state = state or ServiceState(name)
     return {
         "process_name": name,
         "status": "stopped",
+        **standing_of(state),
         "healthy": False,
         "health_status": "unhealthy",
         "health_reason": "Process not running",
         "health_details": {"probe": "process"},
-        "restart": (state or ServiceState(name)).restart,
+        "restart": state.restart,
+        "judgement": situation.judge(state).shown(),
     }

@@ -31,7 +31,7 @@ def login(
     from services.cli.sessions import log_in
 
     desk = desk_of(context)
-    log_in(desk.base, desk.logins, desk.terminal, user)
+    log_in(desk.base, desk.trust, desk.logins, desk.terminal, user)
 
 
 def logout(context: typer.Context) -> None:
@@ -39,7 +39,7 @@ def logout(context: typer.Context) -> None:
     from services.cli.sessions import log_out
 
     desk = desk_of(context)
-    log_out(desk.base, desk.logins, desk.terminal)
+    log_out(desk.base, desk.trust, desk.logins, desk.terminal)
 
 
 def show(

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from services.cli.doctor.findings import Finding
 from shared.bus.client import blocking_client
 from shared.bus.keys import Keys
+from shared.bus.refusals import refusal_of, require_changes_blocking
 from shared.redis_url import parse_redis_url
 from shared.settings import Settings
 
@@ -31,12 +32,17 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
     try:
         with blocking_client(settings.redis_url, "dumb-doctor") as redis:
             redis.ping()
-            yield Finding("redis", True, f"answers at {place}")
             raw: Any = redis.hgetall(keys.supervisor)
             problem: Any = redis.get(keys.config_problem)
+            if not raw:
+                require_changes_blocking(redis, keys)
     except (RedisError, OSError, ValueError) as error:
-        yield Finding("redis", False, f"{place}: {error}", _redis_advice(str(error)))
+        refused = refusal_of(error)
+        advice = refused.advice if refused else _redis_advice(str(error))
+        detail = f"{refused.sentence} It says: {error}" if refused else str(error)
+        yield Finding("redis", False, f"{place}: {detail}", advice)
         return
+    yield Finding("redis", True, f"answers at {place}")
     beat = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in raw.items()}
     yield _heartbeat(beat, time.time())
     if problem:
@@ -46,10 +52,6 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
 
 def _redis_advice(words: str) -> str:
     lower = words.lower()
-    if "wrongpass" in lower or "noauth" in lower or "invalid username" in lower:
-        return "Correct the password in REDIS_URL or DUMB_REDIS_PASSWORD_FILE."
-    if "noperm" in lower:
-        return "Its ACL user may not read dumb:supervisor: see docs/protocol.md."
     if "certificate" in lower or "ssl" in lower:
         return "See DUMB_REDIS_CA_FILE, or use redis:// for a server without TLS."
     return "Is it running? `dumb up` starts one where REDIS_URL is not set."

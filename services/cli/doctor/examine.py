@@ -8,15 +8,21 @@ from collections.abc import Iterator
 from services.cli.desk import Desk
 from services.cli.doctor.api import check_api
 from services.cli.doctor.bus import check_redis
+from services.cli.doctor.claim import check_claim
 from services.cli.doctor.findings import Finding
-from services.cli.doctor.machine import check_config_file, check_home, check_locks
+from services.cli.doctor.machine import (
+    check_config_file,
+    check_home,
+    check_locks,
+    check_options,
+)
 from shared.errors import DumbError
 
 
 def examine(desk: Desk) -> list[Finding]:
     """Every finding, in the order in which one rests on the other."""
     try:
-        settings, _ = desk.settings, desk.base
+        settings, _ = desk.settings, desk.client
     except DumbError as error:
         return [Finding("settings", False, str(error), "Correct or unset it.")]
     near = settings.home.is_dir()
@@ -27,7 +33,9 @@ def examine(desk: Desk) -> list[Finding]:
     found += api
     if not told and (near or settings.redis_url):
         found += check_redis(settings)
-        found += check_locks(settings) if near else ()
+        found += [*check_options(settings), *check_locks(settings)] if near else ()
+    if near and settings.redis_url:  # the API cannot tell: it may be that of another directory
+        found += check_claim(settings)
     return found
 
 

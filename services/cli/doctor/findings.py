@@ -10,7 +10,7 @@ from services.cli.terminal import Terminal
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`advice` is for when it is not `ok`."""
+    """With `advice` and `ok` it is no problem, and worth a look."""
 
     name: str
     ok: bool
@@ -26,8 +26,10 @@ def report(terminal: Terminal, findings: Sequence[Finding], *, tree: bool) -> in
         return int(problems > 0)
     for finding in findings:
         word, code = ("ok      ", "32") if finding.ok else ("PROBLEM ", "1;31")
+        if finding.ok and finding.advice:
+            word, code = "WARNING ", "33"
         print(f"{terminal.paint(word, code)} {finding.name}: {harmless(finding.detail)}")
-        if finding.advice and not finding.ok:
+        if finding.advice:
             print(f"         {terminal.paint(harmless(finding.advice), '2')}")
     found = f"{problems} {'problem' if problems == 1 else 'problems'} found."
     print(f"\n{found if problems else 'Everything is well.'}")

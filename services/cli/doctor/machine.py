@@ -8,6 +8,7 @@ from typing import Final
 
 from services.cli.doctor.findings import Finding
 from shared.config.document import with_line
+from shared.config.notices import notices, summary_of
 from shared.config.pages import load_config
 from shared.config.validate import problems
 from shared.errors import ConfigError
@@ -34,7 +35,7 @@ def check_home(settings: Settings) -> Iterator[Finding]:
     else:
         free = f"{usage.free / (1 << 30):.1f} GiB free"
         full = usage.free < LOW_DISK_BYTES
-        yield Finding("data directory", not full, f"{home}, {free}", "Make room.")
+        yield Finding("data directory", not full, f"{home}, {free}", "Make room." if full else "")
 
 
 def check_config_file(settings: Settings) -> Iterator[Finding]:
@@ -58,6 +59,17 @@ def check_config_file(settings: Settings) -> Iterator[Finding]:
     if remembered:
         advice = "Delete 'ui' in the object 'dumb', or a part of it: only web pages read it."
         yield Finding("page memory", False, f"{path}: {remembered}", advice)
+
+
+def check_options(settings: Settings) -> Iterator[Finding]:
+    """What the file asks for and does not get. The API says this as well, of what is in force."""
+    try:
+        summary = summary_of(notices(load_config(settings.config_path)[0]))
+    except ConfigError:
+        return  # `check_config_file` says why
+    if summary:
+        advice = "See docs/migrating.md, and `GET /config?sources=1` for details."
+        yield Finding("options without effect", True, summary, advice)
 
 
 def check_locks(settings: Settings) -> Iterator[Finding]:

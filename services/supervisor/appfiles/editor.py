@@ -1,5 +1,6 @@
 """Reading and updating the file of a service, from its block to the disk. Blocking."""
 
+import os
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from services.supervisor.appfiles.places import locate
 from services.supervisor.appfiles.store import read_file, replace_file
 from services.supervisor.appfiles.text import Document
 from services.supervisor.files.owner import OURS, Owner
-from services.supervisor.files.place import Keep, Place
+from services.supervisor.files.place import Keep, Place, is_bendable
 from shared.config.services import ServiceBlock
 
 
@@ -30,9 +31,13 @@ class Request:
     owner: Owner = OURS
     """Whom the service runs as."""
 
-    def place(self, real: Path) -> Place:
-        """A file of the service."""
-        return Place(real, self.owner, Keep(tuple(self.own)), links=False)
+    def place(self, written: Path, real: Path) -> Place:
+        """A file of the service, from its path as written and the one without links."""
+        keep, bent = Keep(tuple(self.own)), is_bendable(written, self.owner)
+        if bent and os.geteuid() == 0 and not self.owner.foreign:
+            # It cannot be used with fewer rights, so no link may have led to it.
+            return Place(written, self.owner, keep)
+        return Place(real, self.owner, keep, links=False, bent=bent)
 
 
 class Editor:
@@ -48,7 +53,7 @@ class Editor:
         written, real = self._locate(request)
         form = format_of(written)
         with self._turn(real):
-            document = Document.decode(read_file(request.place(real)).data)
+            document = Document.decode(read_file(request.place(written, real)).data)
         answer = {
             "service": service.process_name,
             "service_path": ".".join(service.path),
@@ -66,12 +71,12 @@ class Editor:
         written, real = self._locate(request)
         form = format_of(written)
         with self._turn(real):
-            old = read_file(request.place(real))
+            old = read_file(request.place(written, real))
             document = Document.decode(old.data)
             text = form.updated(document, update)
             if text == document.text:
                 return False
-            replace_file(request.place(real), old, document.encode(text))
+            replace_file(request.place(written, real), old, document.encode(text))
         return True
 
     def _locate(self, request: Request) -> tuple[Path, Path]:

@@ -55,7 +55,10 @@ class AppFiles:
 
     async def _work(self, job: Job) -> None:
         try:
-            detail = await self._carry_out(job)
+            async with self._turns.setdefault(job.command.process_name, asyncio.Lock()):
+                if not job.may_begin():
+                    return
+                detail = await self._carry_out(job)
         except AppFileError as error:
             job.receipt.result = {"fault": error.fault.value}
             job.finish(CommandStatus.FAILED, str(error))
@@ -73,15 +76,14 @@ class AppFiles:
         request = Request(
             service, around.placeholders(), around.home, self._own, owner_of(service, around)
         )
-        async with self._turns.setdefault(command.process_name, asyncio.Lock()):
-            if command.action is Action.READ_APP_CONFIG:
-                answer = await self._in_thread(self._editor.read, request)
-                self._outbox.answer(command.id, answer)
-                return "read"
-            updates = command.args.get("updates")
-            changed = await self._in_thread(self._editor.update, request, updates)
-            job.receipt.result = {"changed": changed}
-            return "changed" if changed else "nothing to change"
+        if command.action is Action.READ_APP_CONFIG:
+            answer = await self._in_thread(self._editor.read, request)
+            self._outbox.answer(command.id, answer)
+            return "read"
+        updates = command.args.get("updates")
+        changed = await self._in_thread(self._editor.update, request, updates)
+        job.receipt.result = {"changed": changed}
+        return "changed" if changed else "nothing to change"
 
     async def _in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)

@@ -68,6 +68,12 @@ class Place:
     links: bool = True
     """Whether links to directories are followed. Not in a path that was resolved before: a link
     that is there now was laid meanwhile."""
+    bent: bool = False
+    """Whether the path is what came of resolving one for which `is_bendable` holds: the service
+    chose where it leads, so no directory on it is trusted."""
+
+    def _walked(self, *, make: bool = False) -> "contextlib.AbstractContextManager[_Walked]":
+        return _walked(self.path, self.owner, make=make, links=self.links, bent=self.bent)
 
     # -- files -----------------------------------------------------------------------------
 
@@ -78,7 +84,7 @@ class Place:
             RefusedPathError: it is something else, or not for services.
             OSError: it is not there, or the service's user may not read it.
         """
-        with _walked(self.path, self.owner, links=self.links) as found:
+        with self._walked() as found:
             descriptor = found.open(os.O_RDONLY | _QUIET, 0, follow=True)
         return self._checked(descriptor, one_name=found.strict)
 
@@ -87,7 +93,7 @@ class Place:
 
         Raises: as `open_for_reading`; a link, or a file with several names, is refused.
         """
-        with _walked(self.path, self.owner, links=self.links, make=True) as found:
+        with self._walked(make=True) as found:
             try:
                 descriptor = found.open(os.O_RDWR | os.O_CREAT | _QUIET, 0o640, follow=False)
             except OSError as error:
@@ -121,12 +127,12 @@ class Place:
 
     def rename(self, to: str) -> None:
         """Give it another name in its directory. Raises `OSError`."""
-        with _walked(self.path, self.owner, links=self.links) as found, found.rights():
+        with self._walked() as found, found.rights():
             os.rename(found.name, to, src_dir_fd=found.fd, dst_dir_fd=found.fd)
 
     def unlink(self) -> None:
         """Remove the name. Raises `OSError`."""
-        with _walked(self.path, self.owner, links=self.links) as found, found.rights():
+        with self._walked() as found, found.rights():
             os.unlink(found.name, dir_fd=found.fd)
 
     def size(self) -> int:
@@ -134,12 +140,12 @@ class Place:
         return self._stat().st_size
 
     def _stat(self) -> os.stat_result:
-        with _walked(self.path, self.owner, links=self.links) as found, found.rights():
+        with self._walked() as found, found.rights():
             return os.stat(found.name, dir_fd=found.fd, follow_symlinks=False)
 
     def with_inode(self, inode: int) -> "Place | None":
         """The file in the same directory that has this inode. Raises `OSError`."""
-        with _walked(self.path, self.owner, links=self.links) as found, found.rights():
+        with self._walked() as found, found.rights():
             listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=found.fd)
             try:
                 with os.scandir(listing) as entries:
@@ -152,7 +158,7 @@ class Place:
     def directory(self) -> Iterator[int]:
         """A descriptor (`O_PATH`) of the file's directory; inside, the thread has the rights to use
         it. Raises `OSError`."""
-        with _walked(self.path, self.owner, links=self.links) as found, found.rights():
+        with self._walked() as found, found.rights():
             yield found.fd
 
 
@@ -165,6 +171,15 @@ def make_directory(path: Path, owner: Owner) -> None:
     """
     with _walked(path / "x", owner, make=True):
         return
+
+
+def is_bendable(path: Path, owner: Owner) -> bool:
+    """Whether others than root and we may write one of the directories on the way to a file."""
+    try:
+        with _walked(path, owner) as found:
+            return not found.trusted
+    except OSError:
+        return True
 
 
 def is_trusted(info: os.stat_result, ours: Collection[int]) -> bool:
@@ -202,22 +217,25 @@ class _Walked:
 
 @contextlib.contextmanager
 def _walked(
-    path: Path, owner: Owner, *, make: bool = False, links: bool = True
+    path: Path, owner: Owner, *, make: bool = False, links: bool = True, bent: bool = False
 ) -> Iterator[_Walked]:
     """The directory of `path`, opened step by step. `make`: missing directories are made."""
     if not path.is_absolute() or len(path.parts) < 2:
         raise RefusedPathError(path, "it is not the absolute path of a file")
     fds = [os.open("/", _STEP | os.O_DIRECTORY)]
     try:
-        yield _walk(path, owner, fds, make=make, links=links)
+        ours = () if bent else (0, os.geteuid())
+        yield _walk(path, owner, fds, ours, make=make, links=links)
     finally:
         for fd in fds:
             os.close(fd)
 
 
-def _walk(path: Path, owner: Owner, fds: list[int], *, make: bool, links: bool) -> _Walked:
-    """Append a descriptor to `fds` for each step; the last one is the directory."""
-    ours = {0, os.geteuid()}
+def _walk(
+    path: Path, owner: Owner, fds: list[int], ours: Collection[int], *, make: bool, links: bool
+) -> _Walked:
+    """Append a descriptor to `fds` for each step; the last one is the directory. `ours`: whose
+    directories are trusted."""
     left = list(path.parts[1:])
     followed = 0
     while True:
@@ -240,7 +258,7 @@ def _walk(path: Path, owner: Owner, fds: list[int], *, make: bool, links: bool) 
                 return walked
             if not make:
                 raise
-            child = _made(walked, owner)
+            child = _made(walked, owner, leaf=len(left) == 2)
         mode = os.fstat(child).st_mode
         if stat.S_ISLNK(mode):
             target = os.readlink("", dir_fd=child)
@@ -297,15 +315,21 @@ def _without_links(walked: _Walked, parts: list[str], fds: list[int]) -> None:
             fds.append(os.open(part, _STEP | os.O_DIRECTORY, dir_fd=fds[-1]))
 
 
-def _made(walked: _Walked, owner: Owner) -> int:
-    """Make the next directory of a walk in a trusted one, for `owner`, and open it."""
+def _made(walked: _Walked, owner: Owner, *, leaf: bool) -> int:
+    """Make the next directory of a walk in a trusted one, and open it. Only the last one (`leaf`)
+    is for `owner`: services of several users may have directories below the others."""
+    made = False
     with contextlib.suppress(FileExistsError):
         os.mkdir(walked.name, 0o777, dir_fd=walked.fd)
+        made = True
     child = os.open(walked.name, _STEP | os.O_DIRECTORY, dir_fd=walked.fd)
-    if owner.foreign:
+    if made and owner.foreign:
         listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=child)
         try:
-            os.fchown(listing, owner.uid or -1, owner.gid or -1)
+            if leaf:
+                os.fchown(listing, owner.uid or -1, owner.gid or -1)
+            else:
+                os.fchmod(listing, 0o711)
         finally:
             os.close(listing)
     return child

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from services.supervisor.fleet.options import restarts
 from services.supervisor.fleet.policy import RestartPolicy, next_attempt
 from services.supervisor.identity import since_boot
 from services.supervisor.job import AUTO_RESTART, Job
 from services.supervisor.unit import Unit
+from shared.config.ends import restarts
 from shared.models.command import Action, CommandStatus
 from shared.models.service import RestartStats
 from shared.states import Desired, ServiceStatus

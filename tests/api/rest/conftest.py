@@ -108,17 +108,16 @@ async def start_api(keys: Keys) -> AsyncIterator[StartApi]:
     """`await start_api(url)`: any number of replicas, stopped at the end."""
     async with AsyncExitStack() as stack:
 
-        async def start(url: str, *, wait: bool = True) -> Api:
-            return await stack.enter_async_context(_api(url, keys, wait))
+        async def start(url: str, *, wait: bool = True, hsts: bool = False) -> Api:
+            return await stack.enter_async_context(_api(create_app(url, keys, hsts=hsts), wait))
 
         yield start
 
 
 @asynccontextmanager
-async def _api(url: str, keys: Keys, wait: bool) -> AsyncIterator[Api]:
-    app = create_app(url, keys)
+async def _api(app: FastAPI, wait: bool) -> AsyncIterator[Api]:
     sock = listen("127.0.0.1", 0)
-    server = make_server(app)
+    server = app.state.server = make_server(app)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     port = sock.getsockname()[1]
     try:

@@ -1,9 +1,13 @@
 """`/health`, `/livez`, `/readyz`."""
 
+import time
+
 import pytest
 
 from services.api.health import counted, details_of, problems_of
-from shared.models.service import RestartStats, ServiceState
+from shared.judgement import Judgement, Verdict
+from shared.models.service import RestartStats
+from shared.models.startup import Phase, Startup
 from shared.states import Desired, ServiceStatus
 from tests.api.rest.conftest import CONFIG, Api
 from tests.support.fake_supervisor import ScriptedSupervisor
@@ -102,64 +106,60 @@ async def test_keys_of_another_type(api: Api, supervisor: ScriptedSupervisor) ->
     assert (await _health(api))["details"] == "the supervisor is not running"
 
 
-@pytest.mark.parametrize(
-    ("status", "desired", "enabled", "health", "counts"),
-    [
-        (_S.FAILED, Desired.UP, False, "unhealthy", True),
-        (_S.EXITED, Desired.DOWN, True, "unhealthy", True),
-        (_S.EXITED, Desired.DOWN, False, "unhealthy", False),
-        (_S.STOPPED, Desired.DOWN, True, "unhealthy", False),
-        (_S.STARTING, Desired.UP, True, "starting", False),
-        (_S.RUNNING, Desired.UP, True, "healthy", False),
-        (_S.RUNNING, Desired.UP, True, "degraded", False),
-        (_S.RUNNING, Desired.UP, True, "unhealthy", True),
-    ],
-)
-def test_what_counts_as_a_problem(
-    status: ServiceStatus, desired: Desired, enabled: bool, health: str, counts: bool
+async def test_a_degraded_boot_is_unhealthy_while_its_services_hang(
+    api: Api, supervisor: ScriptedSupervisor
 ) -> None:
-    state = ServiceState("S", status, desired=desired, enabled=enabled, health=health)
-    assert bool(problems_of({"S": state})) is counts
+    """Observed: `healthy`, while two enabled services hung in `starting` and `waiting`."""
+    began = time.time() - 420
+    await supervisor.bus.state(
+        "Web Server", _S.STARTING, desired=Desired.UP, enabled=True, started_at=began,
+        health="unhealthy", health_reason="port 18080 does not answer",
+    )  # fmt: skip
+    await supervisor.bus.state(
+        "Sonarr 4K", _S.WAITING, desired=Desired.UP, enabled=True, waiting_since=began,
+        waiting_for="mount /mnt/media (not mounted)",
+    )  # fmt: skip
+    done = RestartStats(readiness_state="ready", ready_at=1.0)
+    await supervisor.bus.state("Sonarr", _S.EXITED, desired=Desired.UP, enabled=True, restart=done)
+    failures = {"Web Server": "port 18080", "Sonarr 4K": "mount /mnt/media"}
+    boot = Startup(Phase.DEGRADED, started_at=began, failures=failures)
+    await supervisor.redis.set(supervisor.keys.startup, boot.to_json())
+    await supervisor.appear("degraded")
+    await wait_until(lambda: api.bridge.states["Sonarr"].completed)
+    assert await _health(api) == {
+        "status": "unhealthy",
+        "details": "Sonarr 4K waits for mount /mnt/media (not mounted): it was not ready when the "
+        "boot ended | Web Server is not ready after 121 s: port 18080 does not answer",
+    }
+    environment = (await api.http.get("/environment")).json()
+    named = [c for c in environment["checks"] if c["name"].startswith("service")]
+    assert [check["name"] for check in named] == ["service Sonarr 4K", "service Web Server"]
+    assert all(not check["ok"] and check["advice"] for check in named)
+    listed = (await api.http.get("/process/states")).json()["services"]
+    verdicts = {s["process_name"]: s["judgement"]["verdict"] for s in listed}
+    assert verdicts["Web Server"] == verdicts["Sonarr 4K"] == "attention"
+    assert verdicts["Sonarr"] == "ok"
 
 
-@pytest.mark.parametrize(
-    ("status", "restart", "counts"),
-    [
-        (_S.FAILED, RestartStats(), False),
-        (_S.FAILED, RestartStats(ready_at=1.0), True),
-        (_S.FAILED, RestartStats(restart_attempts=1), True),
-        (_S.EXITED, RestartStats(), True),
-    ],
-)
-def test_what_counts_during_the_wizard(
-    status: ServiceStatus, restart: RestartStats, counts: bool
+async def test_a_degraded_boot_alone_is_no_problem_once_its_services_are_stopped(
+    api: Api, supervisor: ScriptedSupervisor
 ) -> None:
-    state = ServiceState("S", status, desired=Desired.UP, restart=restart)
-    assert bool(problems_of({"S": state}, trying=True)) is counts
+    boot = Startup(Phase.DEGRADED, failures={"Web Server": "x"})
+    await supervisor.redis.set(supervisor.keys.startup, boot.to_json())
+    await supervisor.appear("degraded")
+    assert await _health(api) == {"status": "healthy"}
 
 
-def test_who_has_done_its_work_is_no_problem() -> None:
-    done = RestartStats(readiness_state="ready")
-    state = ServiceState("S", _S.EXITED, desired=Desired.UP, enabled=True, restart=done)
-    assert problems_of({"S": state}) == []
+def test_only_what_needs_attention_is_a_problem() -> None:
+    bad = Judgement(Verdict.ATTENTION, "Web failed: x")
+    good = Judgement(Verdict.OK, "App runs")
+    assert problems_of([good]) == []
+    assert problems_of([good, bad]) == ["Web failed: x"]
 
 
 def test_details_are_one_short_line() -> None:
     assert details_of(["a\r\n  b", "c\0d"]) == "a b | cd"
     assert len(details_of(["x" * 500, "y"])) == 200
-
-
-def test_a_reason_that_names_the_service_is_not_prefixed_again() -> None:
-    reasons = ("Web failed to stay running (exit code 3).", "killed by SIGKILL", "")
-    states = {
-        str(at): ServiceState("Web", _S.FAILED, desired=Desired.UP, exit_reason=reason)
-        for at, reason in enumerate(reasons)
-    }
-    assert problems_of(states) == [
-        "Web failed to stay running (exit code 3).",
-        "Web failed: killed by SIGKILL",
-        "Web failed: no reason known",
-    ]
 
 
 def test_strangers_are_told_how_many() -> None:

@@ -99,6 +99,10 @@ async def test_every_topic_is_there(
     expected = {
         ("dumb_service_up", ("Web Server",)): 1,
         ("dumb_service_up", ("Sonarr",)): 0,
+        ("dumb_service_expected_up", ("Web Server",)): 1,
+        ("dumb_service_expected_up", ("Sonarr",)): 0,
+        ("dumb_service_ready", ("Web Server",)): 1,
+        ("dumb_service_needs_attention", ("Web Server",)): 0,
         ("dumb_service_starts_total", ("Web Server",)): 4,
         ("dumb_service_restarts_total", ("Web Server",)): 2,
         ("dumb_service_cpu_usage_ratio", ("Web Server",)): 2.5,

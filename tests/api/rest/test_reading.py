@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from services.api.catalogue import BUILT_FLAGS, KEY_LISTS, OWN_FLAGS, capabilities
+from shared.models.service import RestartStats
 from shared.states import ServiceStatus
 from tests.api.rest.conftest import CONFIG, NAMES, Api, StartApi
 from tests.support.fake_supervisor import ScriptedSupervisor
+from tests.support.wait import wait_until
 
 ENTRY_FIELDS = {
     "name", "process_name", "enabled", "config", "version", "key", "config_key", "repo_url",
@@ -21,6 +23,9 @@ RESTART_FIELDS = {
 }  # fmt: skip
 
 
+STANDING_FIELDS = {"state", "ready", "waiting_for", "last_failure_reason"}
+
+
 async def _get(api: Api, path: str, **params: Any) -> Any:
     answer = await api.http.get(path, params=params)
     assert answer.status_code == 200, answer.text
@@ -31,7 +36,7 @@ async def _get(api: Api, path: str, **params: Any) -> Any:
 async def test_processes_in_the_order_of_the_file(api: Api) -> None:
     entries = (await _get(api, "/process/processes"))["processes"]
     assert [entry["process_name"] for entry in entries] == NAMES
-    assert all(entry.keys() == ENTRY_FIELDS for entry in entries)
+    assert all(entry.keys() == ENTRY_FIELDS | STANDING_FIELDS | {"status"} for entry in entries)
     by_name = {entry["process_name"]: entry for entry in entries}
     own = by_name["DUMB API"]
     assert (own["name"], own["key"], own["config_key"]) == (
@@ -93,16 +98,22 @@ async def test_one_process_that_is_none(api: Api, query: str, status: int, words
 async def test_status_is_found_loosely(api: Api, spelled: str) -> None:
     await api.post("start", "Web Server")
     found = await _get(api, "/process/service-status", process_name=spelled)
-    assert found == {"process_name": spelled, "status": "running"}
+    assert found.keys() == {"process_name", "status"} | STANDING_FIELDS
+    assert (found["process_name"], found["status"]) == (spelled, "running")
 
 
 async def test_status_with_health(api: Api) -> None:
     query = {"process_name": "Web Server", "include_health": "yes"}
     found = await _get(api, "/process/service-status", **query)
     assert found.pop("restart").keys() == RESTART_FIELDS
+    assert found.pop("judgement")["verdict"] == "ok"
     assert found == {
         "process_name": "Web Server",
         "status": "stopped",
+        "state": "stopped",
+        "ready": False,
+        "waiting_for": None,
+        "last_failure_reason": None,
         "healthy": False,
         "health_status": "unhealthy",
         "health_reason": "Process not running",
@@ -127,7 +138,7 @@ async def test_status_is_true_on_every_replica_right_after_the_answer(
     ("status", "word"),
     [
         (ServiceStatus.WAITING, "stopped"),
-        (ServiceStatus.STARTING, "stopped"),
+        (ServiceStatus.STARTING, "running"),
         (ServiceStatus.RUNNING, "running"),
         (ServiceStatus.STOPPING, "running"),
         (ServiceStatus.EXITED, "stopped"),
@@ -140,6 +151,39 @@ async def test_the_words_of_the_original(
     await supervisor.bus.state("Web Server", status)
     found = await _get(api, "/process/service-status", process_name="Web Server")
     assert found["status"] == word
+
+
+async def test_a_slow_start_is_alive_and_not_ready(
+    api: Api, supervisor: ScriptedSupervisor
+) -> None:
+    """Observed: `stopped` until the port answers, so a watchdog restarts a slow start for ever."""
+    reason = "Web Server failed to stay running (exit code 3)."
+    starting: dict[str, Any] = {
+        "health": "starting",
+        "health_reason": "",
+        "waiting_for": "port 18080",
+        "restart": RestartStats(last_failure_reason=reason),
+    }
+    await supervisor.bus.state(
+        "Web Server", ServiceStatus.STARTING, in_exit_window=True, **starting
+    )
+    query = {"process_name": "Web Server", "include_health": "yes"}
+    found = await _get(api, "/process/service-status", **query)
+    assert (found["status"], found["healthy"], found["state"]) == ("stopped", False, "starting")
+    await supervisor.bus.state("Web Server", ServiceStatus.STARTING, in_exit_window=False)
+    found = await _get(api, "/process/service-status", **query)
+    assert (found["status"], found["healthy"]) == ("running", True)
+    expected = {
+        "state": "starting",
+        "ready": False,
+        "waiting_for": "port 18080",
+        "last_failure_reason": reason,
+    }
+    assert {key: found[key] for key in expected} == expected
+    await wait_until(lambda: api.bridge.states["Web Server"].rest_status == "running")
+    entries = (await _get(api, "/process/processes"))["processes"]
+    entry = next(e for e in entries if e["process_name"] == "Web Server")
+    assert {key: entry[key] for key in ("status", *expected)} == {"status": "running", **expected}
 
 
 async def test_status_of_nothing_and_of_several(api: Api, supervisor: ScriptedSupervisor) -> None:
@@ -157,7 +201,8 @@ async def test_status_of_nothing_and_of_several(api: Api, supervisor: ScriptedSu
 async def test_the_api_itself_runs(api: Api, supervisor: ScriptedSupervisor, spelled: str) -> None:
     await supervisor.bus.running("DUMB API", config_key="dumb_api_service")
     found = await _get(api, "/process/service-status", process_name=spelled)
-    assert found == {"process_name": spelled, "status": "running"}
+    assert found.keys() == {"process_name", "status"} | STANDING_FIELDS
+    assert (found["process_name"], found["status"]) == (spelled, "running")
 
 
 async def test_a_service_hash_that_is_nonsense(api: Api, supervisor: ScriptedSupervisor) -> None:

@@ -103,6 +103,37 @@ async def test_disabled_then_initializing_then_active(
         assert sub.key not in jobs.output.read_text() + str(state)
 
 
+async def test_initializing_has_counts_until_a_cycle_has_ended(
+    api: Api, supervisor: ScriptedSupervisor, seerr: Setup
+) -> None:
+    """A first cycle of thousands of requests takes a while; so does one that was interrupted."""
+    await supervisor.publish_config(seerr.config(), version=2)
+    keys, redis = supervisor.keys, supervisor.redis
+
+    async def status() -> dict[str, Any]:
+        found: dict[str, Any] = (await api.http.get("/seerr-sync/status")).json()
+        return found
+
+    found = await status()
+    assert (found["status"], found["total_requests_tracked"]) == ("initializing", 0)
+    await redis.hset(keys.seerr_requests, "movie:1:False", "{}")
+    await redis.hset(keys.seerr_failed, "movie:2:False||b", "{}")
+    await redis.hset(keys.seerr_meta, "synced", '{"a": 1}')
+    found = await status()
+    assert (found["status"], found["message"]) == (
+        "initializing", "The first cycle has not ended yet.",
+    )  # fmt: skip
+    assert (found["last_poll"], found["next_poll"]) == (None, None)
+    assert (found["total_requests_tracked"], found["total_failed"]) == (1, 1)
+    assert found["subordinates"] == {"a": {"synced": 1}, "b": {"synced": 0, "failed": 1}}
+    await redis.hset(keys.seerr_meta, "problem", "no primary")
+    assert (await status())["message"] == "There was no cycle yet: no primary."
+    await redis.hset(keys.seerr_meta, "last_poll_ts", "2026-01-29T21:32:46Z")
+    found = await status()
+    assert found["status"] == "active"
+    assert "message" not in found
+
+
 async def test_failures_are_listed_cleared_and_tried_again(
     api: Api, supervisor: ScriptedSupervisor, seerr: Setup, jobs: JobsProcess
 ) -> None:

@@ -31,10 +31,13 @@ async def test_running_services_in_start_order_and_the_api_last(
     await supervisor.running("First", EPOCH + 1)
     await supervisor.state("Going", ServiceStatus.STOPPING, started_at=EPOCH + 3)
     await supervisor.state("Coming", ServiceStatus.STARTING, started_at=EPOCH + 4)
+    await supervisor.state(
+        "Young", ServiceStatus.STARTING, started_at=EPOCH + 5, in_exit_window=True
+    )
     await supervisor.state("Gone", ServiceStatus.EXITED, started_at=EPOCH)
     replica = await start_replica(redis_url)
     client = await replica.client("/ws/status?interval=10")
-    running = ["First", "Second", "Going", "DUMB API"]
+    running = ["First", "Second", "Going", "Coming", "DUMB API"]
     assert await frame(client) == {"type": "status", "running": running}
 
 
@@ -51,9 +54,16 @@ async def test_health_entries_have_every_field(
     assert found["type"] == "status"
     first, second, third = found["processes"]
     assert len(first.pop("restart")) == 16
+    judgement = first.pop("judgement")
+    assert (judgement["verdict"], judgement["reason"]) == ("ok", "A runs")
+    assert second["judgement"]["verdict"] == "attention"
     assert first == {
         "process_name": "A",
         "status": "running",
+        "state": "running",
+        "ready": True,
+        "waiting_for": None,
+        "last_failure_reason": None,
         "healthy": True,
         "health_status": "healthy",
         "health_reason": None,

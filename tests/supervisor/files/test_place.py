@@ -18,7 +18,7 @@ from services.supervisor.files.place import (
     is_trusted,
     make_directory,
 )
-from tests.support.rounds import rounds
+from tests.support.rounds import Rounds
 
 SWAPPER = Path(__file__).resolve().parents[2] / "programs" / "swapper.sh"
 SERVICE = Owner(1000, 1000)
@@ -207,7 +207,7 @@ def _check_and_fail() -> None:
 
 @as_root
 @pytest.mark.timeout(300)
-def test_no_swap_between_check_and_open_leads_astray(ground: Ground) -> None:
+def test_no_swap_between_check_and_open_leads_astray(ground: Ground, rounds: Rounds) -> None:
     """10,000 swaps in `make soak`."""
     name = ground.service / "app.log"
     swaps = 500 * rounds(20)

@@ -13,6 +13,7 @@ from shared.config.services import ServiceBlock
 from shared.models.command import Action, CommandStatus
 from shared.models.service import ServiceState
 from shared.states import ALIVE, Desired, ServiceStatus
+from tests.support.claim import NO_FENCE
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Asked:
 
     def __call__(self, action: Action, unit: Any, why: str) -> Job:
         """`Submit`."""
-        outbox = Outbox(Keys(), list)
+        outbox = Outbox(Keys(), list, NO_FENCE)
         self.jobs.append(Job(internal_command(action, unit.name, why), self._journal, outbox))
         return self.jobs[-1]
 
