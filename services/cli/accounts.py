@@ -5,6 +5,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from services.cli.client import Client
+from services.cli.guesses import send_password
+from services.cli.logins import LoginStore
 from services.cli.tables import Cell, Column
 from services.cli.terminal import Terminal
 from services.cli.units import when
@@ -50,7 +52,9 @@ def add_user(client: Client, terminal: Terminal, name: str, role: str) -> None:
         terminal.note("Authentication is on from now: `dumb login` to go on.")
 
 
-def change_password(client: Client, terminal: Terminal, name: str, *, keep_tokens: bool) -> None:
+def change_password(
+    client: Client, store: LoginStore, terminal: Terminal, name: str, *, keep_tokens: bool
+) -> None:
     """One's own with the current one, as administrator another's. Raises `DumbError`."""
     me = client.get("/auth/me")
     name = name or str(me.get("username") or "")
@@ -60,7 +64,8 @@ def change_password(client: Client, terminal: Terminal, name: str, *, keep_token
     if name == me.get("username"):
         body["current_password"] = terminal.password(f"Current password of {name}")
     body["password"] = terminal.password(f"New password of {name}", twice=True)
-    client.send("PUT", f"/auth/users/{quote(name, safe='')}/password", json=body)
+    path, device = f"/auth/users/{quote(name, safe='')}/password", store.device(client.base, name)
+    send_password(client, terminal, path, body, device, method="PUT")
     print(f"Changed the password of {name}; logins of theirs have ended.")
 
 

@@ -48,6 +48,17 @@ class LockedOutError(RefusedError):
     exit_code = Exit.NO_PERMISSION
 
 
+class DelayedError(RefusedError):
+    """429: too many failed attempts. One with `ticket` is checked in `retry_after` seconds."""
+
+    code = "api_delayed"
+
+    def __init__(self, detail: str, ticket: str, retry_after: int) -> None:
+        super().__init__(429, detail)
+        self.ticket = ticket
+        self.retry_after = retry_after
+
+
 class UnavailableError(RefusedError):
     """503: something that the API needs is away."""
 
@@ -219,6 +230,8 @@ class Client:
         detail = _detail(body, status)
         if status == 401:
             return LockedOutError(status, detail, self.credentials.advice())
+        if status == 429 and (delayed := _delayed(detail, body)) is not None:
+            return delayed
         kinds = {403: LockedOutError, 503: UnavailableError}
         return kinds.get(status, RefusedError)(status, detail)
 
@@ -241,6 +254,14 @@ def _detail(body: bytes, status: int) -> str:
     if isinstance(detail, list):
         return "; ".join(map(_fault, detail))
     return body.decode("utf-8", "replace").strip()[:500] or f"HTTP status {status}"
+
+
+def _delayed(detail: str, body: bytes) -> DelayedError | None:
+    """None for a 429 without a ticket, as another program on the way may send it."""
+    match _json(body):
+        case {"ticket": str(ticket), "retry_after": int(wait)} if 0 < wait <= LONG_S:
+            return DelayedError(detail, ticket, wait)
+    return None
 
 
 def _fault(entry: Any) -> str:

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from services.cli.client import AwayError, Client, LockedOutError, Trust
 from services.cli.credentials import LoginCredentials, TokenCredentials
+from services.cli.guesses import DEVICE_HEADER, send_password
 from services.cli.logins import Login, LoginStore
 from services.cli.terminal import Terminal
 from shared.errors import DumbError
@@ -25,12 +26,16 @@ def log_in(base: str, trust: Trust, store: LoginStore, terminal: Terminal, usern
         username = username or terminal.line("Username: ")
         body = {"username": username, "password": terminal.password(f"Password of {username}")}
         try:
-            pair = client.post("/auth/login", body)
+            device = store.device(base, username)
+            answer = send_password(client, terminal, "/auth/login", body, device)
         except LockedOutError as error:
             raise DumbError(error.detail) from error
+    pair, device = answer.tree, answer.headers.get(DEVICE_HEADER, "")
     login = Login(username, str(pair["access_token"]), str(pair["refresh_token"]))
     with store.alone():
         store.save(base, login)
+        if device:
+            store.save_device(base, username, device)
     with Client(base, TokenCredentials(login.access_token), trust) as client:
         role = client.get("/auth/me").get("role")
     print(f"Logged in at {base} as {username}, role {role}.")

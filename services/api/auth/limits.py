@@ -1,15 +1,15 @@
-"""How often passwords, setup codes and tokens may be guessed. The state is in `dumb:rate:*`.
+"""How often passwords and setup codes may be guessed. The state is in `dumb:rate:*`.
 
-Attempts of one account that are checked within an hour, however many addresses they come from:
-`pool` without any right, one ticket in `slot_s`, and `known` for each known address and device.
-With the defaults that is 30 + 150 + 20 * 3 + 20 * 3 = 300. Known clients have attempts of their
-own, so the failures of others never delay them. The rules: docs/authentication.md.
+Of one account at most 300 guesses are checked within an hour, however many addresses they come
+from: `pool` without any right, one with a ticket in `slot_s` (150), and `known_all` each from known
+addresses and of known devices (60 and 60). Known clients have attempts of their own, so the
+failures of others never delay them. The rules: docs/authentication.md.
 """
 
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Final, cast
 
@@ -20,9 +20,8 @@ from services.api.auth.places import digest, place_of
 from services.api.auth.tickets import make_ticket, ticket_id
 from services.api.auth.tokens import new_id
 from shared.bus.keys import Keys
-from shared.bus.scripts import LOGIN_ATTEMPT, LOGIN_GOES_ON, LOGIN_SUCCEEDED
+from shared.bus.login_scripts import LOGIN_ATTEMPT, LOGIN_GOES_ON, LOGIN_SUCCEEDED
 
-KNOWN_FOR_S: Final = 30 * 86400
 BUCKETS: Final = 1024
 """Names share so many counters, existing names and others alike: a stranger who makes names up
 neither fills Redis nor learns which of them exist."""
@@ -33,13 +32,15 @@ class Kind(StrEnum):
 
     LOGIN = "login"
     CODE = "code"
-    SETUP = "setup"
-    TOKEN = "token"  # noqa: S105 - the name of a kind
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Attempts that fail. `pair` and `place` are per `window_s`, the others per hour."""
+    """Attempts that fail. `pair` and `place` are per `window`, the others per `hour`.
+
+    A known address is one of a login, of whichever account: so a stranger there does not learn
+    from the limits which accounts exist. Times in seconds.
+    """
 
     pair: int = 10
     """Of one account from one place."""
@@ -48,47 +49,22 @@ class Limits:
     pool: int = 30
     """Of one account from all places."""
     known: int = 3
-    """Of one known address, or of one known device, before it falls back to the others."""
-    addresses: int = 20
+    """Of one account from one known address, or of one known device, before the others count."""
+    known_all: int = 60
+    """Of one account from all known addresses; of all its known devices."""
+    slot: float = 24.0
+    """Between two tickets of one account."""
+    step: float = 1.5
+    """A place whose tickets were wrong lets others go first: for each of up to `steps`."""
+    steps: int = 3
+    addresses: int = 1000
+    """Known addresses that are kept."""
     devices: int = 10
-    """So many that came back, and so many that did not yet."""
-    slot_s: float = 24.0
-    """Seconds between two tickets of one account."""
-    step_s: float = 2.0
-    """A place whose tickets were wrong lets others go first: seconds for each, up to `STEPS`."""
-    window_s: int = 300
-
-    @property
-    def longest_wait_s(self) -> float:
-        """From a refusal to the moment in which its ticket counts."""
-        return self.slot_s + STEPS * self.step_s
-
-    def to_json(self) -> str:
-        """As the scripts read it."""
-        return json.dumps(
-            {
-                "hour": HOUR_S,
-                "window": self.window_s,
-                "pair": self.pair,
-                "place": self.place,
-                "pool": self.pool,
-                "known": self.known,
-                "addresses": self.addresses,
-                "devices": self.devices,
-                "slot": self.slot_s,
-                "step": self.step_s,
-                "steps": STEPS,
-                "notes": NOTES,
-                "address_life": KNOWN_FOR_S,
-                "device_life": DEVICE_LIFE_S,
-            }
-        )
-
-
-HOUR_S: Final = 3600
-STEPS: Final = 3
-NOTES: Final = 20
-"""Refusals of one account in an hour that the audit names: one for each place and window."""
+    """Devices of one account that are kept: so many that came back, and as many that did not."""
+    window: float = 300
+    hour: float = 3600
+    address_life: int = 30 * 86400
+    device_life: int = DEVICE_LIFE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +72,13 @@ class Attempt:
     """One try of a client at an account. `member` "": it must not be made."""
 
     member: str
-    keys: tuple[str, str, str]
+    keys: tuple[str, str, str, str]
     place: str
     device: str
     """The hash of its device token, if that is known for this account; else ""."""
     retry_after: int
     """Seconds until `ticket` counts, for one that must not be made."""
     ticket: str = field(default="", repr=False)
-    to_note: bool = False
-    """It is the first refusal here in a while, and the audit shall say so."""
 
     @property
     def allowed(self) -> bool:
@@ -126,7 +100,7 @@ class LoginLimits:
     def __init__(self, redis: Redis, keys: Keys, limits: Limits | None = None) -> None:
         self._redis = redis
         self._keys = keys
-        self._limits = (limits or Limits()).to_json()
+        self._limits = json.dumps(asdict(limits or Limits()))
         self._attempt = redis.register_script(LOGIN_ATTEMPT)
         self._succeeded = redis.register_script(LOGIN_SUCCEEDED)
         self._goes_on = redis.register_script(LOGIN_GOES_ON)
@@ -137,23 +111,20 @@ class LoginLimits:
         """Count an attempt, unless it must not be made. Without `count` only look."""
         place, account = place_of(caller.address), f"{kind} {name}"
         pair = digest(f"{place} {account}")
-        keys = (
-            self._keys.rate(kind, _bucket(account, secret)),
-            self._keys.rate("known", digest(account)),
-            self._keys.rate(f"{kind}-place", digest(place)),
-        )
-        earlier = self._keys.rate("known-pair", digest(f"{place} {name}"))
-        member, wait, device_known, to_note = cast(
-            "tuple[bytes, int, int, int]",
+        keys = self._keys_of(kind, name, place, secret)
+        # Earlier versions wrote this one.
+        earlier = self._keys.rate("known-address", digest(place))
+        ticket = ticket_id(secret, pair, caller.ticket) if caller.ticket else ""
+        member, wait, device_known = cast(
+            "tuple[bytes, int, int]",
             await self._attempt(
                 keys=[*keys, earlier],
                 args=[
                     new_id(),
                     "1" if count else "0",
-                    pair,
                     digest(place),
                     caller.device,
-                    ticket_id(secret, pair, caller.ticket) if caller.ticket else "",
+                    ticket,
                     self._limits,
                 ],
             ),
@@ -165,7 +136,6 @@ class LoginLimits:
             caller.device if device_known else "",
             wait,
             ticket="" if member else make_ticket(secret, pair),
-            to_note=bool(to_note),
         )
 
     async def succeeded(self, attempt: Attempt, new_device: str = "") -> None:
@@ -173,30 +143,45 @@ class LoginLimits:
 
         `new_device`: the hash of a device token that is handed out now.
         """
-        await self._succeeded(
-            keys=list(attempt.keys),
-            args=[
-                attempt.member,
-                attempt.place,
-                new_device or attempt.device,
-                "1" if new_device else "0",
-                self._limits,
-            ],
-        )
+        await self._know(attempt.keys, attempt.member, attempt.place, attempt.device, new_device)
 
-    async def goes_on(self, name: str, caller: Caller) -> None:
-        """A login was renewed: where it is known, it is known for longer."""
-        known = self._keys.rate("known", digest(f"{Kind.LOGIN} {name}"))
-        args = [digest(place_of(caller.address)), caller.device, DEVICE_LIFE_S]
-        await self._goes_on(keys=[known], args=args)
+    async def welcome(self, name: str, caller: Caller, secret: str, new_device: str) -> None:
+        """Know the client that made this account, and its new device token."""
+        place = place_of(caller.address)
+        keys = self._keys_of(Kind.LOGIN, name, place, secret)
+        await self._know(keys, "", digest(place), "", new_device)
+
+    async def goes_on(self, name: str, caller: Caller, secret: str) -> None:
+        """A login was renewed: what is known of its client is known for longer."""
+        place = place_of(caller.address)
+        _attempts, addresses, devices, _place = self._keys_of(Kind.LOGIN, name, place, secret)
+        args = [digest(place), caller.device, self._limits]
+        await self._goes_on(keys=[addresses, devices], args=args)
 
     async def withdrawn(self, attempt: Attempt) -> None:
         """The attempt was not made after all."""
-        attempts, _known, place = attempt.keys
+        attempts, _addresses, _devices, place = attempt.keys
         pipe = self._redis.pipeline(transaction=True)
         pipe.zrem(attempts, attempt.member)
         pipe.zrem(place, attempt.member.rpartition(":")[2])
         await pipe.execute()
+
+    async def _know(
+        self, keys: tuple[str, ...], member: str, place: str, device: str, new_device: str
+    ) -> None:
+        is_new = "1" if new_device else "0"
+        await self._succeeded(
+            keys=list(keys), args=[member, place, new_device or device, is_new, self._limits]
+        )
+
+    def _keys_of(self, kind: Kind, name: str, place: str, secret: str) -> tuple[str, str, str, str]:
+        account = f"{kind} {name}"
+        return (
+            self._keys.rate(kind, _bucket(account, secret)),
+            self._keys.rate("known", "addresses"),
+            self._keys.rate("devices", digest(account)),
+            self._keys.rate(f"{kind}-place", digest(place)),
+        )
 
 
 def _bucket(account: str, secret: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,7 +11,7 @@ from redis.exceptions import RedisError
 from services.api.auth.audit import AuditLog
 from services.api.auth.caller import Caller, device_hash
 from services.api.auth.changes import AccountChanges
-from services.api.auth.errors import ChangeRefusedError, TooManyAttemptsError
+from services.api.auth.errors import TooManyAttemptsError
 from services.api.auth.limits import Kind, LoginLimits
 from services.api.auth.passwords import BusyError, Passwords
 from services.api.auth.principal import Gate, Known
@@ -68,8 +69,6 @@ class Logins:
         actor = account.username if account is not None else UNKNOWN
         attempt = await self._limits.attempt(Kind.LOGIN, username, caller, known.secret)
         if not attempt.allowed:
-            if attempt.to_note:
-                await self._audit.note("login", actor, caller.address, "delayed")
             raise TooManyAttemptsError(attempt.retry_after, ticket=attempt.ticket)
         stored = account.password if account is not None else None
         try:
@@ -88,46 +87,21 @@ class Logins:
             self._upgrade(account, verdict.better_hash)
         return Checked(known, account, handed_out)
 
-    async def set_up(self, username: str, password: str, caller: Caller) -> None:
-        """Create the first account. Attempts count as logins do: each costs a hash.
+    async def welcome(self, username: str, caller: Caller, secret: str, device: str) -> None:
+        """Know the client that made this account, and its new device token, from now on.
 
         Raises:
-            TooManyAttemptsError: nothing was hashed.
-            ChangeRefusedError and others: see `AccountChanges.make`.
-            BusyError, AuthUnknownError, redis.exceptions.RedisError, OSError: not now.
+            redis.exceptions.RedisError, OSError: Redis is away or refuses.
         """
-        secret = (await self._gate.look()).secret
-        attempt = await self._limits.attempt(Kind.SETUP, "", caller, secret)
-        if not attempt.allowed:
-            if attempt.to_note:
-                await self._audit.note("setup", "anonymous", caller.address, "delayed")
-            raise TooManyAttemptsError(attempt.retry_after, "failed setups", ticket=attempt.ticket)
-        try:
-            hashed = await self._passwords.hash(password)
-            await self._changes.make(
-                AccountOp.SETUP,
-                by=None,
-                address=caller.address,
-                username=username,
-                password_hash=hashed,
-            )
-        except ChangeRefusedError as error:
-            if error.status >= 500:
-                await self._limits.withdrawn(attempt)
-            raise
-        except (DumbError, RedisError, OSError):
-            await self._limits.withdrawn(attempt)
-            raise
-        await self._limits.withdrawn(attempt)
+        await self._limits.welcome(username, caller, secret, device_hash(device))
 
-    async def welcome(self, username: str, caller: Caller, secret: str, device: str) -> None:
-        """Know the client that made this account, and its new device token, from now on."""
-        attempt = await self._limits.attempt(Kind.LOGIN, username, caller, secret, count=False)
-        await self._limits.succeeded(attempt, device_hash(device))
+    async def goes_on(self, username: str, caller: Caller, secret: str) -> None:
+        """A login was renewed by this client: what is known of it is known for longer.
 
-    async def goes_on(self, username: str, caller: Caller) -> None:
-        """A login was renewed by this client: what is known of it is known for longer."""
-        await self._limits.goes_on(username, caller)
+        The new tokens must reach the client, so a Redis that fails now does not matter.
+        """
+        with suppress(RedisError, OSError):
+            await self._limits.goes_on(username, caller, secret)
 
     def _upgrade(self, account: Account, better: str) -> None:
         """Nobody waits for it: a login must work while the supervisor is away."""

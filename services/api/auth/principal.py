@@ -14,7 +14,6 @@ from services.api.auth.tokens import (
     Claims,
     InvalidTokenError,
     TokenKind,
-    is_forged,
     original_family,
     peek,
     verify,
@@ -93,14 +92,6 @@ class Gate:
 def family_of(claims: Claims, token: str) -> str:
     """Where the fate of this token is noted."""
     return original_family(token) if claims.original else claims.family
-
-
-def is_guess(known: Known, token: str) -> bool:
-    """Whether this token was never one: no signature of ours, no API token that exists. Pure."""
-    if is_api_token(token):
-        record = known.look.token
-        return record is None or not secrets.compare_digest(record.hash, token_hash(token))
-    return is_forged(token, known.secret)
 
 
 def judge(known: Known, token: str | None) -> Principal:

@@ -13,7 +13,6 @@ from services.api.auth.passwords import Passwords
 from services.api.auth.principal import Gate
 from services.api.auth.sessions import Sessions
 from services.api.auth.setup_code import SetupCode
-from services.api.auth.token_guesses import TokenGuesses
 from services.api.bridge import Bridge
 from shared.bus.accounts import AccountReader
 from shared.bus.keys import Keys
@@ -63,6 +62,5 @@ class Auth:
         limits, audit = LoginLimits(redis, keys, options.limits), AuditLog(redis, keys)
         self.logins = Logins(self.gate, self.passwords, limits, audit, self.changes)
         self.setup_code = SetupCode(options.setup_code, limits, audit)
-        self.token_guesses = TokenGuesses(limits, audit)
         self.news = Changes()
         bridge.on_accounts(self.news.announce)

@@ -51,8 +51,6 @@ class SetupCode:
         wrong = code is Code.WRONG
         attempt = await self._limits.attempt(Kind.CODE, _NAME, caller, secret, count=wrong)
         if not attempt.allowed:
-            if attempt.to_note:
-                await self._audit.note("setup-code", "anonymous", caller.address, "delayed")
             raise TooManyAttemptsError(
                 attempt.retry_after, "wrong setup codes", ticket=attempt.ticket
             )

@@ -14,7 +14,7 @@ import time
 from typing import Final
 
 LIFE_S: Final = 120
-"""Four times the longest wait (`Limits.longest_wait_s`)."""
+"""Seconds. Four times the longest wait: `slot` and all `steps` of `limits.Limits`."""
 
 _FORM: Final = re.compile(r"t1\.([0-9a-f]{8,10})\.([0-9a-f]{16})\.([A-Za-z0-9_-]{22})")
 

@@ -23,9 +23,9 @@ from services.api.auth.bodies import (
 )
 from services.api.auth.caller import caller_of, client_address, hand_out_device, new_device
 from services.api.auth.errors import AuthUnknownError, NotAuthenticatedError
-from services.api.auth.principal import check_claims, family_of, is_guess, judge
+from services.api.auth.principal import check_claims, family_of, judge
 from services.api.auth.sessions import TokenPair
-from services.api.auth.tokens import InvalidTokenError, TokenKind, is_forged, peek, verify
+from services.api.auth.tokens import InvalidTokenError, TokenKind, peek, verify
 from services.api.jsonroute import JsonRoute
 from services.api.schemas import Problem
 from shared.models.account import AuthSettings
@@ -40,7 +40,6 @@ _REFUSED: Final[dict[int | str, dict[str, Any]]] = {
     429: {"model": DelayedBody, "description": "Too many failed logins; see `Retry-After`"},
     503: {"model": Problem, "description": "Accounts are not available"},
 }
-_DELAYED: Final = {status: _REFUSED[status] for status in (429, 503)}
 _DISABLED: Final = "Authentication is disabled."
 _WRONG: Final = "Incorrect username or password."
 
@@ -80,7 +79,6 @@ async def log_in(body: Credentials, request: Request, auth: AuthDep) -> Response
 @router.post("/refresh", response_model=TokenPairBody, responses=_REFUSED)
 async def refresh_tokens(body: RefreshRequest, request: Request, auth: AuthDep) -> Response:
     """Exchange a refresh token for new tokens. It works once; used again it ends the login."""
-    caller = caller_of(request)
     try:
         claims = peek(body.refresh_token)
     except InvalidTokenError:
@@ -89,8 +87,6 @@ async def refresh_tokens(body: RefreshRequest, request: Request, auth: AuthDep) 
     known = await auth.gate.look(username=sub, family=family)
     if not known.settings.enabled:
         raise HTTPException(401, _DISABLED)
-    if is_forged(body.refresh_token, known.secret):
-        await auth.token_guesses.count(caller, known.secret)
     try:
         claims = verify(body.refresh_token, known.secret)
         if claims.kind is not TokenKind.REFRESH:
@@ -101,16 +97,14 @@ async def refresh_tokens(body: RefreshRequest, request: Request, auth: AuthDep) 
         raise HTTPException(401, "Invalid or expired refresh token.") from None
     except NotAuthenticatedError as error:
         raise HTTPException(401, str(error)) from None
-    await auth.logins.goes_on(account.username, caller)
+    await auth.logins.goes_on(account.username, caller_of(request), known.secret)
     return _tokens(pair)
 
 
-@router.post("/verify", response_model=VerifyBody, responses=_DELAYED)
-async def verify_token(token: str, request: Request, auth: AuthDep) -> Response:
+@router.post("/verify", response_model=VerifyBody, responses={503: {"model": Problem}})
+async def verify_token(token: str, auth: AuthDep) -> Response:
     """Whether an access token is good now."""
     known = await auth.gate.look_for(token)
-    if known.settings.enabled and is_guess(known, token):
-        await auth.token_guesses.count(caller_of(request), known.secret)
     try:
         username = judge(known, token).username if known.settings.enabled else None
     except NotAuthenticatedError:
@@ -125,14 +119,21 @@ async def set_up(body: Credentials, request: Request, auth: AuthDep) -> Response
         raise HTTPException(400, "Setup is complete: users exist already.")
     check_new(body.username, body.password)
     caller = caller_of(request)
-    await auth.logins.set_up(body.username, body.password, caller)
+    hashed = await auth.passwords.hash(body.password)
+    await auth.changes.make(
+        AccountOp.SETUP,
+        by=None,
+        address=caller.address,
+        username=body.username,
+        password_hash=hashed,
+    )
     known = await auth.gate.look(username=body.username)
     account = known.look.account
     if account is None:  # deleted again in this very moment
         raise HTTPException(401, _WRONG)
-    answer = _tokens(await auth.sessions.begin(account, known.secret))
     device = new_device()
     await auth.logins.welcome(account.username, caller, known.secret, device)
+    answer = _tokens(await auth.sessions.begin(account, known.secret))
     hand_out_device(answer, device, https=_is_https(request))
     return answer
 

@@ -59,7 +59,7 @@ def passwd(
     from services.cli.accounts import change_password
 
     desk = desk_of(context)
-    change_password(desk.client, desk.terminal, name, keep_tokens=keep)
+    change_password(desk.client, desk.logins, desk.terminal, name, keep_tokens=keep)
 
 
 def role(
