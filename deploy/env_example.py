@@ -28,6 +28,7 @@ COMPOSE: Final = {
     "DUMB_TLS_DIR": "directory with the certificate, mounted at /tls: a path with a / in it",
     "DUMB_PROXY_USER": "user of the proxy, who must be able to read the key; 0:0 for root's",
     "DUMB_FRONT_SUBNET": "network of the proxy and the replicas; they believe its addresses",
+    "DUMB_TRUSTED_UPSTREAMS": "proxies in front of the proxy, whose X-Forwarded-For it believes",
     "DUMB_PROMETHEUS_BIND": "address on which Prometheus is published (profile monitoring)",
     "DUMB_PROMETHEUS_PORT": "port on which it is published",
     "DUMB_IMAGE": "image of the programs",

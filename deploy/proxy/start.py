@@ -1,5 +1,8 @@
 """The command of the proxy container: HAProxy, and a certificate that is followed.
 
+DUMB_TRUSTED_UPSTREAMS: addresses and networks of proxies in front of this one, with commas between.
+Their X-Forwarded-For and X-Forwarded-Proto are believed; from all others both are replaced.
+
 DUMB_TLS_CERT and DUMB_TLS_KEY name two PEM files; without them the proxy speaks plain HTTP. HAProxy
 reads both from one file of ours. When they change, the new pair is handed over through HAProxy's
 runtime API, which replaces it between two connections: a reload would begin without servers, and
@@ -8,6 +11,7 @@ answer 503 until it has found them again. A pair that cannot be used leaves the 
 Only the standard library: the image has nothing else.
 """
 
+import ipaddress
 import os
 import signal
 import socket
@@ -44,6 +48,21 @@ def pem_of(cert: str, key: str) -> str:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file.name, password=lambda: "")
     return text
+
+
+def networks_of(listed: str) -> str:
+    """`listed`, with commas between, as HAProxy takes it: with spaces between.
+
+    Raises:
+        ValueError: one is not an address or a network, or is a network of everybody.
+    """
+    found = []
+    for item in filter(None, (part.strip() for part in listed.split(","))):
+        network = ipaddress.ip_network(item, strict=False)
+        if network.prefixlen == 0:
+            raise ValueError(f"{item} are all addresses: everybody could choose theirs")
+        found.append(str(network))
+    return " ".join(found)
 
 
 def stamp(*paths: str) -> list[tuple[int, int, int]]:
@@ -113,6 +132,14 @@ def main() -> int:
     if bool(cert) != bool(key):
         say("DUMB_TLS_CERT and DUMB_TLS_KEY: set both, or neither.")
         return EX_CONFIG
+    try:
+        upstreams = networks_of(os.environ.get("DUMB_TRUSTED_UPSTREAMS", ""))
+    except ValueError as error:
+        say(f"DUMB_TRUSTED_UPSTREAMS: name addresses or networks, with commas: {error}.")
+        return EX_CONFIG
+    os.environ.pop("DUMB_PROXY_UPSTREAMS", None)
+    if upstreams:
+        os.environ["DUMB_PROXY_UPSTREAMS"] = upstreams
     command = ["haproxy", "-W", "-db", "-f", CONFIG]
     if not cert:
         os.environ.pop("DUMB_PROXY_TLS", None)
