@@ -1,73 +1,238 @@
-"""Guessing: windows per user and address, and who is never locked out by others."""
+"""Guesses: how many are checked, who is never delayed by others, and what a ticket is worth."""
 
 import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 
-from services.api.auth.limits import Limits, LoginLimits
+import pytest
+import pytest_asyncio
+
+from services.api.auth.caller import Caller, device_hash, new_device
+from services.api.auth.limits import Attempt, Kind, Limits, LoginLimits
+from services.api.auth.places import digest, place_of
 from shared.bus.client import commands_client
 from shared.bus.keys import Keys
-from tests.auth.conftest import PASSWORD, Stack
+
+SECRET = "of these tests"
+HOME, ELSEWHERE, ATTACKER = "192.0.2.1", "203.0.113.9", "198.51.100.66"
+FEW = Limits(pair=3, place=5, pool=6, known=2, known_all=4, slot=3600, step=0, devices=2)
 
 
-async def _guess(limits: LoginLimits, username: str, address: str, times: int) -> list[bool]:
-    """Failed attempts; for each whether it was allowed."""
-    return [not (await limits.attempt(username, address)).retry_after for _ in range(times)]
+@dataclass
+class Guesses:
+    """One guess after another, as a replica counts them."""
+
+    limits: LoginLimits
+    kind: Kind = Kind.LOGIN
+
+    async def one(
+        self, name: str, address: str, device: str = "", ticket: str = "", secret: str = SECRET
+    ) -> Attempt:
+        return await self.limits.attempt(self.kind, name, Caller(address, device, ticket), secret)
+
+    async def wrong(self, name: str, address: str, times: int, device: str = "") -> list[bool]:
+        """For each whether it was checked."""
+        return [(await self.one(name, address, device)).allowed for _ in range(times)]
+
+    async def right(self, name: str, address: str, device: str = "", new: str = "") -> None:
+        attempt = await self.one(name, address, device)
+        assert attempt.allowed
+        await self.limits.succeeded(attempt, new)
 
 
-async def test_windows(redis_url: str) -> None:
+@pytest_asyncio.fixture
+async def guesses(redis_url: str) -> AsyncIterator[Guesses]:
     redis = commands_client(redis_url, "test")
-    limits = LoginLimits(redis, Keys(), Limits(pair=3, address=5, user=6))
-    try:
-        right = await limits.attempt("alice", "192.0.2.1")
-        await limits.succeeded(right)
-        # One name from one address.
-        assert await _guess(limits, "bob", "192.0.2.66", 4) == [True] * 3 + [False]
-        wait = (await limits.attempt("bob", "192.0.2.66")).retry_after
-        assert 290 <= wait <= 300
-        # Many names from one address; who logged in from there before is not hit.
-        assert await _guess(limits, "carol", "192.0.2.66", 3) == [True, True, False]
-        assert await _guess(limits, "carol", "192.0.2.1", 1) == [True]
-        for name in ("n1", "n2"):
-            await _guess(limits, name, "192.0.2.1", 3)
-        assert await _guess(limits, "alice", "192.0.2.1", 1) == [True]
-        # One name from everywhere, but never from where its password was right.
-        for number in range(5):
-            await _guess(limits, "alice", f"198.51.100.{number}", 1)
-        assert await _guess(limits, "alice", "203.0.113.9", 1) == [False]
-        assert await _guess(limits, "alice", "192.0.2.1", 1) == [True]
-        # A correct login forgets the failures of this user from here.
-        await limits.succeeded(await limits.attempt("alice", "192.0.2.1"))
-        assert await _guess(limits, "alice", "192.0.2.1", 3) == [True] * 3
-        # An IPv6 customer has one network, not 2^64 addresses.
-        assert await _guess(limits, "dave", "2001:db8::1", 2) == [True] * 2
-        assert await _guess(limits, "dave", "2001:db8::2", 2) == [True, False]
-        assert await _guess(limits, "dave", "2001:db8:0:1::2", 1) == [True]
-    finally:
-        await redis.aclose(close_connection_pool=True)
+    yield Guesses(LoginLimits(redis, Keys(), FEW))
+    await redis.aclose(close_connection_pool=True)
 
 
-async def test_the_window_slides(redis_url: str) -> None:
-    redis = commands_client(redis_url, "test")
-    limits = LoginLimits(redis, Keys(), Limits(pair=2, window_s=1))
-    try:
-        assert await _guess(limits, "bob", "192.0.2.66", 3) == [True, True, False]
-        wait = (await limits.attempt("bob", "192.0.2.66")).retry_after
-        assert wait == 1
-        await asyncio.sleep(wait)
-        assert await _guess(limits, "bob", "192.0.2.66", 1) == [True]
-    finally:
-        await redis.aclose(close_connection_pool=True)
+def with_limits(guesses: Guesses, limits: Limits) -> Guesses:
+    return Guesses(LoginLimits(guesses.limits._redis, Keys(), limits))
 
 
-async def test_attempts_side_by_side_on_two_replicas(stack: Stack) -> None:
-    await stack.setup()
-    body = {"username": "alice", "password": "wrong wrong"}
-    answers = await asyncio.gather(
-        *(stack.replicas[n % 2].post("/auth/login", body) for n in range(14))
+async def exhausted(guesses: Guesses, name: str) -> Attempt:
+    """A refusal after guesses from everywhere, whose ticket was used by another."""
+    for number in range(FEW.pool):
+        await guesses.one(name, f"198.51.100.{number}")
+    refused = await guesses.one(name, ATTACKER)
+    assert (await guesses.one(name, ATTACKER, ticket=refused.ticket)).allowed
+    return await guesses.one(name, ATTACKER)
+
+
+async def test_delays_count_for_an_account_and_a_place(guesses: Guesses) -> None:
+    assert await guesses.wrong("bob", ATTACKER, 4) == [True] * 3 + [False]
+    assert await guesses.wrong("bob", ELSEWHERE, 1) == [True]  # another address
+    assert await guesses.wrong("carol", ATTACKER, 3) == [True, True, False]  # all names of a place
+    # A customer with IPv6 has one network and not 2^64 addresses.
+    assert await guesses.wrong("dave", "2001:db8::1", 2) == [True] * 2
+    assert await guesses.wrong("dave", "2001:db8::2", 2) == [True, False]
+    assert await guesses.wrong("dave", "2001:db8:0:1::2", 1) == [True]
+    # All places together.
+    assert await guesses.wrong("dave", ELSEWHERE, 3) == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_places(address: str, place: str) -> None:
+    assert place_of(address) == place
+
+
+async def test_a_known_address_is_not_delayed_by_others(guesses: Guesses) -> None:
+    await guesses.right("alice", HOME)
+    refused = await exhausted(guesses, "alice")
+    assert refused.retry_after > 3000
+    assert await guesses.wrong("alice", ELSEWHERE, 1) == [False]
+    assert await guesses.wrong("alice", HOME, 2) == [True] * 2
+    assert await guesses.wrong("alice", HOME, 1) == [False]  # its own failures delay it
+    # So it is for every name: a stranger there does not learn which accounts exist.
+    await exhausted(guesses, "made up")
+    assert await guesses.wrong("made up", HOME, 3) == [True, True, False]
+
+
+async def test_right_passwords_are_not_counted(guesses: Guesses) -> None:
+    for _ in range(10):
+        await guesses.right("alice", HOME)
+    assert await guesses.wrong("alice", HOME, 6) == [True] * 5 + [False]
+
+
+async def test_a_known_device_is_not_delayed_by_others(guesses: Guesses) -> None:
+    device, stolen = device_hash(new_device()), device_hash(new_device())
+    await guesses.right("alice", HOME, new=device)
+    await exhausted(guesses, "alice")
+    await exhausted(guesses, "bob")
+    assert await guesses.wrong("alice", ELSEWHERE, 1, device=stolen) == [False]
+    assert await guesses.wrong("bob", ELSEWHERE, 1, device=device) == [False]  # not of bob
+    assert (await guesses.one("alice", ELSEWHERE, device)).device == device
+    assert await guesses.wrong("alice", ELSEWHERE, 2, device=device) == [True, False]
+
+
+async def test_devices_that_never_come_back_do_not_push_out_others(guesses: Guesses) -> None:
+    mine = device_hash(new_device())
+    await guesses.right("alice", HOME, new=mine)
+    await guesses.limits.goes_on("alice", Caller(HOME, mine), SECRET)  # it came back: a refresh
+    made = [device_hash(new_device()) for _ in range(4)]
+    for device in made:  # a script that logs in, and keeps nothing
+        await guesses.right("alice", HOME, new=device)
+    found = [(await guesses.one("alice", ELSEWHERE, device)).device for device in [mine, *made]]
+    assert found == [mine, "", "", made[2], made[3]]
+
+
+async def test_what_is_known_is_forgotten(guesses: Guesses) -> None:
+    brief = replace(FEW, address_life=1, device_life=1)
+    forgetful = with_limits(guesses, brief)
+    device = device_hash(new_device())
+    await forgetful.right("alice", HOME, new=device)
+    await exhausted(forgetful, "alice")
+    assert (await forgetful.one("alice", HOME, device)).device == device
+    await asyncio.sleep(1.05)
+    late = await forgetful.one("alice", HOME, device)
+    assert (late.allowed, late.device) == (False, "")
+    await forgetful.limits.goes_on("alice", Caller(HOME, device), SECRET)  # too late for that
+    assert await forgetful.wrong("alice", HOME, 1) == [False]
+
+
+async def test_an_address_that_an_earlier_version_knew(guesses: Guesses) -> None:
+    mark = Keys().rate("known-address", digest(HOME))
+    await guesses.limits._redis.set(mark, b"1", ex=86400)
+    await exhausted(guesses, "alice")
+    assert await guesses.wrong("alice", HOME, 1) == [True]
+
+
+async def test_a_ticket_counts_once_for_its_account_and_place(guesses: Guesses) -> None:
+    guesses = with_limits(guesses, Limits(pair=0, slot=0, step=0))
+    refused = await guesses.one("alice", HOME)
+    ticket = refused.ticket
+    assert (refused.allowed, refused.retry_after) == (False, 1)
+    for stolen in (
+        await guesses.one("alice", ELSEWHERE, ticket=ticket),
+        await guesses.one("bob", HOME, ticket=ticket),
+        await guesses.one("alice", HOME, ticket=ticket, secret="of another installation"),
+        await guesses.one("alice", HOME, ticket=ticket[:-1]),
+        await guesses.one("alice", HOME, ticket=ticket.replace("t1.", "t1.f", 1)),
+        await guesses.one("alice", HOME, ticket="t1.\0"),
+    ):
+        assert not stolen.allowed
+    other = Guesses(guesses.limits, Kind.CODE)
+    assert not (await other.one("alice", HOME, ticket=ticket)).allowed
+    many = await asyncio.gather(*(guesses.one("alice", HOME, ticket=ticket) for _ in range(8)))
+    assert [attempt.allowed for attempt in many].count(True) == 1  # replayed, side by side
+    (used,) = (attempt for attempt in many if attempt.allowed)
+    await guesses.limits.succeeded(used)
+    assert not (await guesses.one("bob", ELSEWHERE, ticket=ticket)).allowed
+    await guesses.limits._redis.delete(Keys().rate("known", "addresses"))
+    assert not (await guesses.one("alice", HOME, ticket=ticket)).allowed  # also a right one
+    # One that was not checked after all counts again.
+    ticket = (await guesses.one("alice", HOME)).ticket
+    await guesses.limits.withdrawn(await guesses.one("alice", HOME, ticket=ticket))
+    assert (await guesses.one("alice", HOME, ticket=ticket)).allowed
+
+
+async def test_a_ticket_expires(guesses: Guesses, monkeypatch: pytest.MonkeyPatch) -> None:
+    guesses = with_limits(guesses, Limits(pair=0))
+    ticket = (await guesses.one("alice", HOME)).ticket
+    now = time.time()
+    monkeypatch.setattr("services.api.auth.tickets.time.time", lambda: now + 121)
+    assert not (await guesses.one("alice", HOME, ticket=ticket)).allowed
+
+
+async def test_hoarded_tickets_give_nothing(guesses: Guesses) -> None:
+    limits = Limits(pair=0, slot=5, step=1, steps=3)
+    guesses = with_limits(guesses, limits)
+    hoard = [(await guesses.one("alice", ATTACKER)).ticket for _ in range(50)]
+    used = [await guesses.one("alice", ATTACKER, ticket=ticket) for ticket in hoard]
+    assert [attempt.allowed for attempt in used].count(True) == 1
+    assert 5 <= used[-1].retry_after <= 6
+    # An address whose tickets were not wrong yet goes first: it waits for the slot alone.
+    assert (await guesses.one("alice", HOME)).retry_after <= 5
+
+
+async def test_at_most_300_guesses_of_an_account_in_an_hour(guesses: Guesses) -> None:
+    """An attacker with 40 addresses of which 30 are known, who uses every ticket at once."""
+    fast = Limits(hour=4, window=1, slot=24 / 900, step=0)
+    guesses = with_limits(guesses, fast)  # an hour in 4 s
+    for number in range(30):
+        await guesses.right("alice", f"192.0.2.{number}", new=device_hash(str(number)))
+    loop = asyncio.get_running_loop()
+    end, checked = loop.time() + 3.6, 0  # within one hour
+
+    async def attack(address: str, device: str) -> None:
+        nonlocal checked
+        ticket = ""
+        while loop.time() < end:
+            attempt = await guesses.one("alice", address, device, ticket)
+            checked += attempt.allowed
+            ticket = attempt.ticket
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(
+        *(attack(f"192.0.2.{n}", device_hash(str(n % 10 + 20))) for n in range(40))
     )
-    assert sorted(answer.status_code for answer in answers) == [401] * 10 + [429] * 4
-    refused = next(answer for answer in answers if answer.status_code == 429)
-    assert 1 <= int(refused.headers["retry-after"]) <= 300
-    # Even the right one has to wait here; nothing was hashed for those that were refused.
-    right = {"username": "alice", "password": PASSWORD}
-    assert (await stack.one.post("/auth/login", right)).status_code == 429
-    assert sum(replica.auth.passwords.calls for replica in stack.replicas) == 10 + 1
+    assert 200 <= checked <= 300
+
+
+async def test_memory_is_bounded(guesses: Guesses) -> None:
+    """Names that are made up share counters, and what is refused is not written."""
+    redis = guesses.limits._redis
+    await asyncio.gather(
+        *(guesses.one(secrets.token_hex(8), f"198.51.100.{n % 20}") for n in range(2000))
+    )
+    keys = [key async for key in redis.scan_iter(Keys().rate("*", "*"), count=1000)]
+    assert len(keys) <= 20 * FEW.place + 20  # a bucket each at most, and the places
+    before = [await redis.zcard(key) for key in sorted(keys)]
+    await asyncio.gather(*(guesses.one("made up", f"198.51.100.{n}") for n in range(20)))
+    for _ in range(3):
+        await asyncio.gather(
+            *(guesses.one(secrets.token_hex(8), f"198.51.100.{n % 20}") for n in range(500))
+        )
+    assert [await redis.zcard(key) for key in sorted(keys)] == before
+    assert all([0 < await redis.ttl(key) <= 3601 for key in keys])

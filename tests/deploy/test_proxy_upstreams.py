@@ -1,4 +1,4 @@
-"""DUMB_TRUSTED_UPSTREAMS: whose X-Forwarded-For and X-Forwarded-Proto the shipped proxy believes."""
+"""DUMB_TRUSTED_UPSTREAMS: whose X-Forwarded-For and -Proto the shipped proxy believes."""
 
 import http.server
 import threading
@@ -54,25 +54,27 @@ def asked(http_client: httpx.Client, *forwarded: str, proto: str = "") -> str:
 
 def test_a_trusted_upstream_is_believed_what_it_appended(tmp_path: Path, replica: int) -> None:
     trusted = f"127.0.0.1, {SECOND}/32,2001:db8:ffff::/48"
-    with running(tmp_path, replica, DUMB_TRUSTED_UPSTREAMS=trusted) as proxy:
+    with (
+        running(tmp_path, replica, DUMB_TRUSTED_UPSTREAMS=trusted) as proxy,
+        httpx.Client(base_url=f"http://127.0.0.1:{proxy.port}", timeout=10) as upstream,
+    ):
         # One connection: what one request says does not stay for the next.
-        with httpx.Client(base_url=f"http://127.0.0.1:{proxy.port}", timeout=10) as upstream:
-            await_served(upstream)
-            assert asked(upstream, CLIENT, proto="https") == f"{CLIENT} https"
-            assert asked(upstream) == "127.0.0.1 http"
-            assert asked(upstream, "2001:db8::5") == "2001:db8::5 http"
-            # What the client itself sent is on the left, or in a header of its own.
-            assert asked(upstream, f"{FORGED}, {CLIENT}") == f"{CLIENT} http"
-            assert asked(upstream, FORGED, CLIENT) == f"{CLIENT} http"
-            # Two trusted ones, one after the other.
-            assert asked(upstream, f"{FORGED}, {CLIENT}, {SECOND}") == f"{CLIENT} http"
-            assert asked(upstream, f"{FORGED}, {CLIENT}, 2001:db8:ffff::1") == f"{CLIENT} http"
-            assert asked(upstream, SECOND) == f"{SECOND} http"
-            # What is not an address, or not a scheme, is not passed on.
-            quoted = f'{FORGED}, ", {CLIENT}'
-            for odd in ("unknown", "", "a" * 5000, "1.2.3", f"{FORGED}, unknown", quoted):
-                assert asked(upstream, odd, proto="gopher") == "127.0.0.1 http", odd
-            assert asked(upstream, f"{FORGED}, unknown, {SECOND}") == f"{SECOND} http"
+        await_served(upstream)
+        assert asked(upstream, CLIENT, proto="https") == f"{CLIENT} https"
+        assert asked(upstream) == "127.0.0.1 http"
+        assert asked(upstream, "2001:db8::5") == "2001:db8::5 http"
+        # What the client itself sent is on the left, or in a header of its own.
+        assert asked(upstream, f"{FORGED}, {CLIENT}") == f"{CLIENT} http"
+        assert asked(upstream, FORGED, CLIENT) == f"{CLIENT} http"
+        # Two trusted ones, one after the other.
+        assert asked(upstream, f"{FORGED}, {CLIENT}, {SECOND}") == f"{CLIENT} http"
+        assert asked(upstream, f"{FORGED}, {CLIENT}, 2001:db8:ffff::1") == f"{CLIENT} http"
+        assert asked(upstream, SECOND) == f"{SECOND} http"
+        # What is not an address, or not a scheme, is not passed on.
+        quoted = f'{FORGED}, ", {CLIENT}'
+        for odd in ("unknown", "", "a" * 5000, "1.2.3", f"{FORGED}, unknown", quoted):
+            assert asked(upstream, odd, proto="gopher") == "127.0.0.1 http", odd
+        assert asked(upstream, f"{FORGED}, unknown, {SECOND}") == f"{SECOND} http"
 
 
 def test_others_are_not(tmp_path: Path, replica: int) -> None:

@@ -61,8 +61,8 @@ class Limits:
     """Known addresses that are kept."""
     devices: int = 10
     """Devices of one account that are kept: so many that came back, and as many that did not."""
-    window: float = 300
-    hour: float = 3600
+    window: int = 300
+    hour: int = 3600
     address_life: int = 30 * 86400
     device_life: int = DEVICE_LIFE_S
 
