@@ -45,7 +45,7 @@ async def _closing(replica: Replica, path: str, **options: Any) -> tuple[int, st
 
 
 async def test_everything_needs_it_until_there_is_an_account(stack: Stack) -> None:
-    one = await _coded(stack, pair=1000, address=1000, user=1000)
+    one = await _coded(stack, pair=1000, place=1000, pool=1000)
     asked = 0
     for route in _all_routes(one.app.routes):
         if not isinstance(route, Route):
@@ -128,11 +128,15 @@ async def test_guesses_are_limited_like_those_of_passwords(stack: Stack) -> None
     statuses = await asyncio.gather(*(guess(number) for number in range(24)))
     assert sorted(statuses) == [200] * 8 + [403] * 10 + [429] * 6
     # Even the right one has to wait now, everywhere; a stranger's Host is not counted.
+    for replica in replicas:
+        replica.http.cookies.clear()
     answer = await one.http.get("/process/processes", headers=RIGHT)
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["retry-after"]) <= 300
     assert "setup code" in answer.json()["detail"]
+    ticket = answer.json()["ticket"]
     assert (await _post(two, "/auth/setup", RIGHT, json=ALICE)).status_code == 429
+    one.http.cookies.clear()
     code, reason = await _closing(one, f"/ws/logs?setup_code={CODE}")
     assert (code, "setup code" in reason) == (1013, True)
     assert (await one.get("/process/processes")).status_code == 403  # nothing was guessed
@@ -140,6 +144,11 @@ async def test_guesses_are_limited_like_those_of_passwords(stack: Stack) -> None
     noted: Any = stack.supervisor.redis.xrange("dumb:audit")
     outcomes = [f[b"outcome"] for _, f in noted if f[b"action"] == b"setup-code"]
     assert outcomes == [b"refused"] * 10
+    # With the ticket it counts, and then this client is known.
+    two.http.cookies.clear()
+    ticketed = {**RIGHT, "X-Login-Ticket": ticket}
+    assert (await two.http.get("/process/processes", headers=ticketed)).status_code == 200
+    assert (await two.http.get("/process/processes", headers=RIGHT)).status_code == 200
 
 
 async def test_the_right_one_is_never_counted(stack: Stack) -> None:

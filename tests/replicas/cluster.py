@@ -1,5 +1,6 @@
 """Three replicas behind the proxy of deploy/proxy, on this machine's loopback."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -35,11 +36,19 @@ def proxy_config(port: int, replicas: list[int]) -> str:
 class Cluster:
     """A supervisor, replicas and the proxy. Each replica keeps its port when it is restarted.
 
-    `more` goes into the environment of every program.
+    `more` goes into the environment of every program. `upstreams`: networks of proxies in front of
+    this one, with spaces between, as deploy/proxy/start.py hands them over.
     """
 
     def __init__(
-        self, home: Path, redis_url: str, proxy: str | None, count: int = COUNT, **more: str
+        self,
+        home: Path,
+        redis_url: str,
+        proxy: str | None,
+        count: int = COUNT,
+        *,
+        upstreams: str = "",
+        **more: str,
     ) -> None:
         environ = {"REDIS_URL": redis_url, "DUMB_API_DRAIN_S": f"{DRAIN_S}", **more}
         self.running = Running(home, environ, {"writer": writer()})
@@ -48,7 +57,7 @@ class Cluster:
         self.port = free_port()
         self._proxy: subprocess.Popen[bytes] | None = None
         if proxy is not None:
-            self._start_proxy(home, proxy)
+            self._start_proxy(home, proxy, upstreams)
 
     @property
     def base(self) -> str:
@@ -92,7 +101,8 @@ class Cluster:
             self._proxy.wait(20)
         self.running.close()
 
-    def _start_proxy(self, home: Path, binary: str) -> None:
+    def _start_proxy(self, home: Path, binary: str, upstreams: str) -> None:
+        more = {"DUMB_PROXY_UPSTREAMS": upstreams} if upstreams else {}
         config = home / "haproxy.cfg"
         text = proxy_config(self.port, [api.port for api in self.apis])
         last = "    default_backend replicas\n"
@@ -102,6 +112,7 @@ class Cluster:
         with (home / "haproxy.out").open("wb") as output:
             self._proxy = subprocess.Popen(
                 [binary, "-db", "-f", str(config)],
+                env=os.environ | more,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
