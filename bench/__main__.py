@@ -20,6 +20,7 @@ NAMES = (
     "proxy",
     "refusals",
     "strangers",
+    "guesses",
 )
 
 
