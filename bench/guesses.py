@@ -25,6 +25,8 @@ WITHIN_S: Final = 30.0
 WARM_S: Final = 90.0
 """Until the addresses of an attacker with tickets have had a wrong one each."""
 PARALLEL: Final = 4
+DELAYED_S: Final = 1.5
+"""Until the guesses of a round are delayed."""
 Attack = Counter[int]
 """How often each status was answered."""
 
@@ -56,8 +58,8 @@ async def _without_tickets(http: httpx.AsyncClient, names: list[str]) -> None:
 
     async def one(name: str, address: str) -> float:
         async with turns, _attack(http, name, cycle([address]), tickets=False) as seen:
-            while not seen[429]:
-                await asyncio.sleep(0.05)
+            await asyncio.sleep(DELAYED_S)
+            assert seen[429]
             return await _log_in(http, name, address)
 
     rounds = (one(name, f"198.51.100.{number}") for number, name in enumerate(names))
