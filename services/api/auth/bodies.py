@@ -78,9 +78,9 @@ class TokenPairBody(BaseModel):
 
 
 class DelayedBody(BaseModel):
-    """Too many failed attempts. The next one counts with `ticket` in `X-Login-Ticket`.
+    """Too many failed attempts. The next one is checked with `ticket` in `X-Login-Ticket`.
 
-    `retry_after`: seconds until it does. `expires_in`: seconds until it does no longer.
+    `retry_after`: seconds until then. `expires_in`: seconds until the ticket expires.
     """
 
     detail: str

@@ -37,9 +37,10 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=JsonRoute)
 _REFUSED: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": Problem},
     401: {"model": Problem},
-    429: {"model": DelayedBody, "description": "Too many failed logins; see `Retry-After`"},
+    429: {"model": Problem, "description": "Too many failed logins; see `Retry-After`"},
     503: {"model": Problem, "description": "Accounts are not available"},
 }
+_DELAYED: Final = _REFUSED | {429: _REFUSED[429] | {"model": DelayedBody}}
 _DISABLED: Final = "Authentication is disabled."
 _WRONG: Final = "Incorrect username or password."
 
@@ -57,9 +58,14 @@ async def get_auth_status(auth: AuthDep) -> Response:
     return Json(_status(settings))
 
 
-@router.post("/login", response_model=TokenPairBody, responses=_REFUSED)
+@router.post("/login", response_model=TokenPairBody, responses=_DELAYED)
 async def log_in(body: Credentials, request: Request, auth: AuthDep) -> Response:
-    """Exchange a name and a password for tokens."""
+    """Exchange a name and a password for tokens.
+
+    `X-Device-Token` in the answer makes this client known: send it with the next login, and the
+    failed attempts of others do not delay that one. After a 429 send its `ticket` in
+    `X-Login-Ticket`. Browsers do both with cookies.
+    """
     settings = (await auth.gate.look()).settings
     if not settings.enabled:
         raise HTTPException(401, _DISABLED)
