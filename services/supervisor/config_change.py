@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from services.supervisor.config_state import ConfigState, Patches, Tree
 from shared.config.catalogue import OLD_NAMES, is_root_key, known_fields
+from shared.config.in_force import document_update, field_update, named_fields
 from shared.config.masking import MaskError, masked, unmasked
 from shared.config.pages import Config, config_of
 from shared.config.services import ServiceBlock
@@ -86,10 +87,13 @@ def _service(
             raise RefusedError(Refusal.INVALID, f"Invalid configuration key: {key[:200]}")
     if "wait_for_dir" in updates and updates["wait_for_dir"] is None:
         updates = {**updates, "wait_for_dir": ""}
-    values = _as_meant(updates, state, service.path)
+    named = named_fields(state.live)
     file, patches = state.file, dict(state.patches)
-    for key, value in values.items():
+    for key, meant in _as_meant(updates, state, service.path).items():
         path = (*service.path, key)
+        value = field_update(meant, value_at(state.live, path), service.config_key, key, named)
+        if value is MISSING:
+            continue
         for touched in [known for known in patches if known[: len(path)] == path]:
             del patches[touched]
         if persist:
@@ -111,6 +115,7 @@ def _global(state: ConfigState, updates: Tree) -> Proposal:
     values = _as_meant(updates, state, ())
     if value_at(values, ("riven_backend", "wait_for_dir")) is None:
         values = with_value(values, ("riven_backend", "wait_for_dir"), "")
+    values = document_update(values, state.live, named_fields(state.live))
     patches = {p: v for p, v in state.patches.items() if value_at(values, p) is MISSING}
     return config_of(deep_merge(state.file, values)), patches
 
