@@ -39,7 +39,9 @@ def test_an_absolute_time_is_seen(text: str) -> None:
     assert ABSOLUTE.search(text)
 
 
-@pytest.mark.parametrize("text", ["port 18080", "8388608", "10.0.0.1790000000", "YYYY-MM-DD", "0.1"])
+@pytest.mark.parametrize(
+    "text", ["port 18080", "8388608", "10.0.0.1790000000", "YYYY-MM-DD", "0.1"]
+)
 def test_other_numbers_are_none(text: str) -> None:
     assert not ABSOLUTE.search(text)
 

@@ -133,6 +133,9 @@ class ProcessEntry(BaseModel):
     process_name: str
     enabled: bool
     config: dict[str, Any]
+    log_captured: bool = Field(
+        description="`config.log_file` is no setting, but the log that is captured"
+    )
     version: str | None
     key: str
     config_key: str
@@ -154,6 +157,9 @@ class ProcessDetails(BaseModel):
 
     process_name: str
     config: dict[str, Any]
+    log_captured: bool = Field(
+        description="`config.log_file` is no setting, but the log that is captured"
+    )
     version: str | None
     config_key: str
     update_status: dict[str, Any] | None

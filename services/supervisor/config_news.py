@@ -7,6 +7,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
+from services.supervisor.captured import captured_logs
 from services.supervisor.config_history import KEPT, Record
 from services.supervisor.configuration import Configuration
 from shared.bus.keys import Keys
@@ -53,6 +54,7 @@ def whole_news(config: Configuration, keys: Keys, record: Record | None = None) 
             }
             for known in config.state.overridden
         ],
+        "captured": captured_logs(config.services(), config.log_dir),
     }
     values = {
         keys.config: orjson.dumps(tree),

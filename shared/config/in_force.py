@@ -16,6 +16,8 @@ from shared.config.trees import MISSING, same
 
 _NAMED: Final = re.compile(rb"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NOTHING: Final[Schema] = {}
+POSTGRES: Final = "postgres"
+"""The service whose fields others may name: `{postgres_port}`."""
 
 
 def named_fields(tree: Any) -> frozenset[str]:
@@ -37,22 +39,37 @@ def explicit(block: Mapping[str, Any], config_key: str) -> dict[str, Any]:
 def field_update(
     posted: Any, current: Any, config_key: str, key: str, named: frozenset[str]
 ) -> Any:
-    """What a posted value of a service's field changes: see `_update`."""
+    """What a posted value of a service's field changes: see `_update`.
+
+    Args:
+        named: of the service, from `named_in_service`.
+    """
     rules = service_rules(config_key)["properties"].get(key, _NOTHING)
     return _update(posted, current, rules, key, named)
 
 
-def document_update(
-    posted: Mapping[str, Any], current: Mapping[str, Any], named: frozenset[str]
-) -> dict[str, Any]:
+def named_in_service(block: Mapping[str, Any], config_key: str, tree: Any) -> frozenset[str]:
+    """Fields of a block that it names itself, and those of PostgreSQL that others name."""
+    return named_fields(block) | _of_postgres(config_key, tree)
+
+
+def document_update(posted: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
     """What posted parts of the document change: see `_update`."""
-    rules = config_rules()["properties"]
+    rules, named = config_rules()["properties"], named_fields(current)
     found = {}
     for key, value in posted.items():
         there = current.get(key, MISSING)
         known = rules.get(key) or (service_rules(key) if _is_service(there) else _NOTHING)
-        found[key] = _update(value, there, known, key, named)
+        below = named if not isinstance(there, dict) else _of_postgres(key, current)
+        found[key] = _update(value, there, known, key, below)
     return {key: value for key, value in found.items() if value is not MISSING}
+
+
+def _of_postgres(config_key: str, tree: Any) -> frozenset[str]:
+    if config_key != POSTGRES:
+        return frozenset()
+    prefix = f"{POSTGRES}_"
+    return frozenset(n.removeprefix(prefix) for n in named_fields(tree) if n.startswith(prefix))
 
 
 def _update(posted: Any, current: Any, rules: Schema, key: str, named: frozenset[str]) -> Any:
@@ -62,7 +79,7 @@ def _update(posted: Any, current: Any, rules: Schema, key: str, named: frozenset
     change. Only where it stands as null, which is missing, the default changes nothing.
     """
     if current is MISSING or current is None:
-        return current if _anyway(posted, rules, _is_named(key, named)) else posted
+        return current if _anyway(posted, rules, key in named) else posted
     if isinstance(posted, dict) and isinstance(current, dict):
         return _object(posted, current, rules, named)
     if isinstance(posted, list) and isinstance(current, list):
@@ -83,6 +100,8 @@ def _item(item: Any, at: int, current: list[Any], rules: Schema, named: frozense
 def _object(
     posted: Mapping[str, Any], current: Mapping[str, Any], rules: Schema, named: frozenset[str]
 ) -> dict[str, Any]:
+    if _is_service(current):
+        named |= named_fields(current)
     properties = rules.get("properties", _NOTHING)
     others = rules.get("additionalProperties", _NOTHING)
     found = {
@@ -108,7 +127,3 @@ def _anyway(value: Any, rules: Schema, named: bool) -> bool:
 
 def _is_service(value: Any) -> bool:
     return isinstance(value, dict) and "process_name" in value
-
-
-def _is_named(key: str, named: frozenset[str]) -> bool:
-    return key in named or f"postgres_{key}" in named
