@@ -7,6 +7,7 @@ Forms are shown `for_forms` of it.
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from shared.secret_names import is_secret_name
@@ -327,9 +328,12 @@ FORM: Final[dict[str, Schema]] = {
 }
 
 
-OF_OTHERS: Final = frozenset({("dumb_api_service", "log_level"), ("altmount", "mount_type")})
-"""Fields of one service whose absence means something else than in all others: the level of the
-main log, and rclone."""
+OF_ONE: Final[Mapping[tuple[str, str], Schema]] = {
+    ("dumb_api_service", "enabled"): {"default": True},
+    ("dumb_api_service", "log_level"): {},  # that of the main log
+    ("altmount", "mount_type"): {"default": "rclone"},
+}
+"""Fields whose absence means something else in one service than in all others."""
 
 
 def field_rules(key: str, config_key: str = "") -> Schema:
@@ -338,8 +342,10 @@ def field_rules(key: str, config_key: str = "") -> Schema:
     rules.setdefault("title", title_of(key))
     if is_secret_name(key) and "string" in rules.get("type", ()):
         rules["writeOnly"] = True
-    if (config_key, key) in OF_OTHERS:
-        del rules["default"]
+    own = OF_ONE.get((config_key, key))
+    if own is not None:
+        rules.pop("default", None)
+        rules |= own
     return rules
 
 
