@@ -32,8 +32,9 @@ def own_updates(updates: Tree, service: ServiceBlock, log_dir: Path) -> Tree:
 
     A service that has named a file meanwhile names none from now on: what is posted says so.
     """
-    names = {service.process_name, updates.get("process_name")}
-    if updates.get(KEY) not in _files(names, log_dir):
+    names = (service.process_name, updates.get("process_name"))
+    files = [str(captured_file(log_dir, name)) for name in names if isinstance(name, str)]
+    if updates.get(KEY) not in files:
         return updates
     if service.block.get(KEY):
         return {**updates, KEY: ""}
@@ -49,7 +50,3 @@ def own_document(updates: Tree, services: Iterable[ServiceBlock], log_dir: Path)
             if kept is not block:
                 updates = with_value(updates, service.path, kept)
     return updates
-
-
-def _files(names: Iterable[Any], log_dir: Path) -> set[str]:
-    return {str(captured_file(log_dir, name)) for name in names if isinstance(name, str)}
