@@ -1,6 +1,6 @@
 # `make run` and `make test` are all that a fresh machine needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt compose-test bench lock audit vendor clean
+.PHONY: help run test lint fmt compose-test soak bench lock audit vendor clean
 .DELETE_ON_ERROR:
 
 VENV := .venv

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from services.api.captured import captured_paths
 from services.api.configuration import Published
 from shared.config.notices import notices
 from shared.config.trees import MISSING, Path, differences, value_at
 
 
 def sources_of(published: Published, path: Path) -> dict[str, Any]:
-    """`overridden`, `memory` and `warnings` for what lies at or below `path`."""
+    """`overridden`, `memory`, `captured` and `warnings` for what lies at or below `path`."""
     overridden = [
         entry
         for entry in published.overridden
@@ -25,6 +26,7 @@ def sources_of(published: Published, path: Path) -> dict[str, Any]:
     return {
         "overridden": overridden,
         "memory": memory,
+        "captured": captured_paths(published, path),
         "warnings": [
             {"path": list(notice.path), "message": notice.message}
             for notice in notices(published.file, published.effective)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
@@ -41,6 +41,8 @@ class Published:
     origins: Origins = NOT_CONFIGURED
     overridden: list[dict[str, Any]] = field(default_factory=list)
     """`path`, `name` and `source` of what the environment decides."""
+    captured: Mapping[str, str] = field(default_factory=dict)
+    """The log that the supervisor captures, by the name of a service that names none itself."""
     pages: Pages = NO_PAGES
     pages_revision: str = ""
 
@@ -118,6 +120,8 @@ class ConfigReader:
         overridden = tree.get("overridden")
         if isinstance(overridden, list):
             published = replace(published, overridden=overridden)
+        captured = _object(tree.get("captured"))  # not from a supervisor of before
+        published = replace(published, captured=captured)
         return _with_pages(published, pages, revision)
 
 

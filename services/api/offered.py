@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from shared.config.dependency_facts import core_dependencies
-from shared.config.form import field_schema
+from shared.config.form import field_rules
 from shared.config.labels import CORE_LABELS, OPTIONAL_LABELS, key_of
 from shared.config.template import Template
 
@@ -117,7 +117,7 @@ def _options(template: Template) -> dict[str, Any]:
 
 
 def _words(template: Template) -> dict[str, str]:
-    return {field: field_schema(field)["description"] for field in _fields(template)}
+    return {field: field_rules(field)["description"] for field in _fields(template)}
 
 
 def _fields(template: Template) -> Iterator[str]:

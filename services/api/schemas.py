@@ -166,6 +166,9 @@ class ProcessEntry(Standing):
     process_name: str
     enabled: bool
     config: dict[str, Any]
+    log_captured: bool = Field(
+        description="`config.log_file` is no setting, but the log that is captured"
+    )
     version: str | None
     key: str
     config_key: str
@@ -187,6 +190,9 @@ class ProcessDetails(BaseModel):
 
     process_name: str
     config: dict[str, Any]
+    log_captured: bool = Field(
+        description="`config.log_file` is no setting, but the log that is captured"
+    )
     version: str | None
     config_key: str
     update_status: dict[str, Any] | None

@@ -14,7 +14,7 @@ _CLOCKS: Final = ("%H:%M:%S", "%H:%M")
 
 
 def parse_since(text: str, now: float) -> float:
-    """Epoch seconds for `10m`, `1h30m`, `14:05`, `2026-11-24`, `2026-11-24 14:05:00`.
+    """Epoch seconds for `10m`, `1h30m`, `14:05`, `YYYY-MM-DD`, `YYYY-MM-DD HH:MM:SS`.
 
     Raises:
         DumbError: it is none of these.
@@ -35,4 +35,4 @@ def parse_since(text: str, now: float) -> float:
         today = time.localtime(now)
         at = time.mktime((*today[:3], clock.tm_hour, clock.tm_min, clock.tm_sec, 0, 0, -1))
         return at if at <= now else at - 86400
-    raise DumbError(f"'{text}' is no time: use 10m, 2h, 14:05 or 2026-11-24 14:05.")
+    raise DumbError(f"'{text}' is no time: use 10m, 2h, 14:05 or YYYY-MM-DD HH:MM.")

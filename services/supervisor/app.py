@@ -103,7 +103,13 @@ class Supervisor:
         keys = self._keys = Keys(settings.redis_prefix)
         self._heartbeat = Heartbeat(settings, keys, claim, self._environ, self._startup)
         self._journal = Journal(settings.run_dir / "journal.jsonl")
-        self._config = Configuration(settings.config_path, settings.run_dir, environ, settings.home)
+        self._config = Configuration(
+            settings.config_path,
+            settings.run_dir,
+            environ,
+            settings.home,
+            log_dir=settings.log_dir,
+        )
         self._config.load()
         self._shelf = LogShelf(settings.log_dir, settings.run_dir / "logs")
         self._shelf.limits = limits_of(self._config.dumb)

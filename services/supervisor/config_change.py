@@ -4,14 +4,18 @@ A change is a transaction: what it proposes is complete and was checked as a who
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
+from services.supervisor.captured import own_document, own_updates
 from services.supervisor.config_state import ConfigState, Patches, Tree
 from shared.config.catalogue import OLD_NAMES, is_root_key, known_fields
+from shared.config.in_force import document_update, field_update, named_in_service
 from shared.config.masking import MaskError, masked, unmasked
 from shared.config.pages import Config, config_of
 from shared.config.services import ServiceBlock
-from shared.config.trees import MISSING, Path, deep_merge, etag_of, same, value_at, with_value
+from shared.config.trees import MISSING, deep_merge, etag_of, same, value_at, with_value
+from shared.config.trees import Path as KeyPath
 from shared.errors import ConfigError, DumbError
 from shared.models.config_change import ConfigOp, Refusal
 
@@ -29,8 +33,11 @@ class RefusedError(DumbError):
         self.refusal = refusal
 
 
-def propose(state: ConfigState, version: int, args: Mapping[str, Any]) -> Proposal:
-    """What `service` or `global` asks for. Raises `RefusedError`."""
+def propose(state: ConfigState, version: int, args: Mapping[str, Any], log_dir: Path) -> Proposal:
+    """What `service` or `global` asks for. `log_dir`: of the logs that we capture.
+
+    Raises `RefusedError`.
+    """
     updates = args.get("updates")
     if not isinstance(updates, dict):
         raise RefusedError(Refusal.INVALID, "'updates' must be an object.")
@@ -38,10 +45,11 @@ def propose(state: ConfigState, version: int, args: Mapping[str, Any]) -> Propos
     if args.get("op") == ConfigOp.SERVICE:
         service = _find(state, args.get("process_name"))
         check_match(expected, service_etags(service))
+        updates = own_updates(updates, service, log_dir)
         return _service(state, service, updates, persist=args.get("persist") is True)
     if args.get("op") == ConfigOp.GLOBAL:
         check_match(expected, {str(version)})
-        return _global(state, updates)
+        return _global(state, own_document(updates, state.services, log_dir))
     raise RefusedError(Refusal.INVALID, "'op' must be service, global or restore.")
 
 
@@ -86,10 +94,13 @@ def _service(
             raise RefusedError(Refusal.INVALID, f"Invalid configuration key: {key[:200]}")
     if "wait_for_dir" in updates and updates["wait_for_dir"] is None:
         updates = {**updates, "wait_for_dir": ""}
-    values = _as_meant(updates, state, service.path)
+    named = named_in_service(service.block, service.config_key, state.live)
     file, patches = state.file, dict(state.patches)
-    for key, value in values.items():
+    for key, meant in _as_meant(updates, state, service.path).items():
         path = (*service.path, key)
+        value = field_update(meant, value_at(state.live, path), service.config_key, key, named)
+        if value is MISSING:
+            continue
         for touched in [known for known in patches if known[: len(path)] == path]:
             del patches[touched]
         if persist:
@@ -111,6 +122,7 @@ def _global(state: ConfigState, updates: Tree) -> Proposal:
     values = _as_meant(updates, state, ())
     if value_at(values, ("riven_backend", "wait_for_dir")) is None:
         values = with_value(values, ("riven_backend", "wait_for_dir"), "")
+    values = document_update(values, state.live)
     patches = {p: v for p, v in state.patches.items() if value_at(values, p) is MISSING}
     return config_of(deep_merge(state.file, values)), patches
 
@@ -158,7 +170,7 @@ def _filled(item: Any, known: list[Any], identity: str, blanks: tuple[str, ...])
 # -- what a posted value means -------------------------------------------------------------
 
 
-def _as_meant(updates: Tree, state: ConfigState, path: Path) -> Tree:
+def _as_meant(updates: Tree, state: ConfigState, path: KeyPath) -> Tree:
     """The values by key: masks and the environment's overrides, sent back, change nothing.
 
     A value is `MISSING` when only the environment gives it one.

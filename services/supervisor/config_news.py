@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import orjson
 from redis.asyncio import Redis
 
+from services.supervisor.captured import captured_logs
 from services.supervisor.config_history import KEPT, Record
 from services.supervisor.configuration import Configuration
 from shared.bus.claim import Command, Fence
@@ -56,6 +57,7 @@ def whole_news(config: Configuration, keys: Keys, record: Record | None = None) 
             }
             for known in config.state.overridden
         ],
+        "captured": captured_logs(config.services(), config.log_dir),
     }
     values = {
         keys.config: orjson.dumps(tree),

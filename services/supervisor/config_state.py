@@ -13,10 +13,11 @@ import orjson
 
 from shared.config.dependencies import Dependencies, dependencies
 from shared.config.environment import Variable
+from shared.config.in_force import explicit
 from shared.config.overrides import Overridden, override
 from shared.config.pages import Config, config_of
 from shared.config.services import ServiceBlock, walk_services
-from shared.config.trees import Path, with_value
+from shared.config.trees import Path, same, with_value
 from shared.config.validate import validate
 
 Tree = dict[str, Any]
@@ -95,7 +96,8 @@ def restart_required(
         if known is None or service.process_name not in running:
             continue
         filled = "{" in str([service.block.get(key) for key in _FILLED])
-        if (top_changed and filled) or _weighty(known.block) != _weighty(service.block):
+        before_it, after_it = _weighty(known), _weighty(service)
+        if (top_changed and filled) or not same(before_it, after_it):
             names.append(service.process_name)
     return names
 
@@ -135,11 +137,11 @@ _AT_ONCE = frozenset(
 _AT_ONCE_PREFIXES = ("auto_update", "symlink_backup_", "release_version", "branch")
 
 
-def _weighty(block: Mapping[str, Any]) -> dict[str, Any]:
+def _weighty(service: ServiceBlock) -> dict[str, Any]:
     """The part of a block that a process was started with."""
     return {
         key: value
-        for key, value in block.items()
+        for key, value in explicit(service.block, service.config_key).items()
         if key not in _AT_ONCE and not key.startswith(_AT_ONCE_PREFIXES)
     }
 

@@ -23,7 +23,7 @@ from services.supervisor.config_history import History, Record, changes_of
 from services.supervisor.config_state import ConfigState, Tree, make_state
 from services.supervisor.page_updates import read_updates, remembered, usable
 from shared.config.document import TooLargeError, render_document, replace_document, with_line
-from shared.config.environment import SECRETS_DIR, Variable, read_variables
+from shared.config.environment import Variable, read_variables
 from shared.config.masking import holds_secrets
 from shared.config.notices import notices, summary_of
 from shared.config.pages import NO_PAGES, Config, Pages, join, load_config
@@ -86,14 +86,15 @@ class Configuration:
         run_dir: Path,
         environ: Mapping[str, str],
         home: Path | None = None,
-        secrets_dir: Path = SECRETS_DIR,
+        *,
+        log_dir: Path | None = None,
     ) -> None:
         self.path = path
+        self.log_dir = log_dir or run_dir.parent / "log"
         self.environ = environ
         self.env_files = tuple(
             dict.fromkeys((path.parent / ".env", (home or path.parent) / ".env"))
         )
-        self.secrets_dir = secrets_dir
         self.history = History(run_dir / "config.versions")
         self.state = _EMPTY
         self.pages = NO_PAGES
@@ -221,7 +222,7 @@ class Configuration:
         return state, usable(pages), variables
 
     def _variables(self, tree: Config) -> Mapping[str, Variable]:
-        return read_variables(tree, self.environ, self.env_files, self.secrets_dir)
+        return read_variables(tree, self.environ, self.env_files)
 
     # -- changing --------------------------------------------------------------------------
 
@@ -237,7 +238,7 @@ class Configuration:
             proposal, note = self._restored(args), f"restore of version {args['version']}"
         else:
             args, posted = read_updates(args)
-            proposal = propose(self.state, self.version, args)
+            proposal = propose(self.state, self.version, args, self.log_dir)
             pages = pages if posted is None else remembered(pages, posted)
         try:
             return self._make(proposal, pages, author, running, note)

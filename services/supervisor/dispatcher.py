@@ -239,13 +239,17 @@ class Dispatcher:
     def _malformed(
         self, stream: str, entry_id: str, raw: Mapping[bytes, bytes], entry: Malformed
     ) -> None:
-        """An entry that says nothing: its reason is kept, the entry is not."""
+        """An entry that cannot be carried out: its reason and what it asked for are kept."""
         now = time.time()
         known = self._journal.memory.outcomes.keys() | self._in_flight.keys()
         if entry.command_id not in known:  # nonsense under a good command's id changes nothing
             self._outbox.receipt(
                 Receipt(
                     id=entry.command_id,
+                    action=entry.asked.action,
+                    process_name=entry.asked.process_name,
+                    actor=entry.asked.actor,
+                    source=entry.asked.source,
                     status=CommandStatus.REJECTED,
                     detail=entry.reason,
                     created_at=_entry_time(entry_id),

@@ -18,6 +18,21 @@ from shared.models.command import (
 
 MAX_FIELDS: Final = 32
 MAX_VALUE_BYTES: Final = 8 << 10
+MAX_ACTION: Final = 64
+MAX_NAME: Final = 200
+MAX_ACTOR: Final = 200
+MAX_SOURCE: Final = 32
+"""How many characters of a field are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an entry asked for, as far as it can be read: its receipt keeps it."""
+
+    action: str = ""
+    process_name: str = ""
+    actor: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +41,7 @@ class Malformed:
 
     command_id: str
     reason: str
+    asked: Asked = Asked()
 
 
 def parse_entry(
@@ -38,11 +54,12 @@ def parse_entry(
     """
     if not raw:
         return Malformed(entry_id, "trimmed: the entry was deleted before it was carried out")
+    asked = _asked(raw, trigger=trigger)
     try:
         fields = _decode(raw)
         command_id = _command_id(fields, entry_id)
     except ValueError as error:
-        return Malformed(entry_id, str(error))
+        return Malformed(entry_id, str(error), asked)
     try:
         return Command(
             id=command_id,
@@ -50,13 +67,27 @@ def parse_entry(
             process_name=fields.get("process_name", ""),
             stream=stream,
             entry_id=entry_id,
-            actor="" if trigger else fields.get("actor", "")[:200],
-            source="trigger" if trigger else fields.get("source", "redis")[:32],
+            actor=asked.actor,
+            source=asked.source,
             expires_at=_expires_at(fields, entry_id),
             args={} if trigger else _args(fields),
         )
     except ValueError as error:
-        return Malformed(command_id, str(error))
+        return Malformed(command_id, str(error), asked)
+
+
+def _asked(raw: Mapping[bytes, bytes], *, trigger: bool) -> Asked:
+    """Each field by itself, in whatever state the others are."""
+
+    def text(name: bytes, limit: int, absent: bytes = b"") -> str:
+        return raw.get(name, absent)[: 4 * limit].decode("utf-8", "replace")[:limit]
+
+    return Asked(
+        action=text(b"action", MAX_ACTION),
+        process_name=text(b"process_name", MAX_NAME),
+        actor="" if trigger else text(b"actor", MAX_ACTOR),
+        source="trigger" if trigger else text(b"source", MAX_SOURCE, b"redis"),
+    )
 
 
 def _decode(raw: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -91,7 +122,7 @@ def _action(fields: Mapping[str, str], *, trigger: bool) -> Action:
         action = Action(text)
     except ValueError:
         known = ", ".join(sorted(TRIGGER_ACTIONS if trigger else Action))
-        raise ValueError(f"action '{text[:64]}' is unknown: use {known}") from None
+        raise ValueError(f"action '{text[:MAX_ACTION]}' is unknown: use {known}") from None
     if trigger and action not in TRIGGER_ACTIONS:
         raise ValueError(f"action '{action}' is not allowed on this stream")
     return action

@@ -11,7 +11,7 @@ from services.supervisor.effects import Effects, Tell
 from services.supervisor.env_copy import copy_env
 from services.supervisor.fleet.waits import wait_for_all
 from services.supervisor.fleet.wanted import waits_of
-from services.supervisor.logs import encoded, tailed_file
+from services.supervisor.logs import encoded
 from services.supervisor.probes.port import answers
 from services.supervisor.process import Process
 from services.supervisor.spare import Spare
@@ -114,7 +114,7 @@ class Launcher:
         effects, service = self._effects, self._book.service
         name = service.process_name
         feed = effects.shelf.captured(service)
-        if feed.problem or tailed_file(service) is None:  # else the tail says it
+        if feed.problem or effects.shelf.tailed_file(service) is None:  # else the tail says it
             self._book.say_log_problem(feed.problem)
         formatter = LineFormatter(name, instance=service.instance)
         directory = self._home() / str(generation)

@@ -45,20 +45,17 @@ class LogFeed:
     """Chunks that end at or before this were published once; they are not published again."""
 
 
-def tailed_file(service: ServiceBlock) -> Path | None:
-    """The file that a service writes itself, or None when we capture and write its log."""
-    name = service.block.get("log_file")
-    if not isinstance(name, str) or not name or service.config_key in CAPTURED_KEYS:
-        return None
-    return Path(name)
-
-
 def encoded(name: str) -> str:
     """A process name as a file name: percent-encoded, so that `/` and `..` mean nothing."""
     text = quote(name, safe=" ()").replace(".", "%2E")
     if len(text) <= 200:
         return text
     return f"{text[:180]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def captured_file(log_dir: Path, process_name: str) -> Path:
+    """Where the lines of a service are that names no file of its own."""
+    return log_dir / f"{encoded(process_name)}.log"
 
 
 def limits_of(dumb: Mapping[str, Any]) -> Limits:
@@ -89,15 +86,31 @@ class LogShelf:
         self.feeds: dict[str, LogFeed] = {}
         self.on_append: Callable[[LogFeed], None] = _ignore
 
+    def tailed_file(self, service: ServiceBlock) -> Path | None:
+        """The file that a service writes itself, or None when we capture and write its log.
+
+        The file that we write is none, although readers are shown it (captured.py): somebody may
+        have copied what they were shown into the configuration.
+        """
+        if service.config_key in CAPTURED_KEYS:
+            return None
+        return self._named(service)
+
+    def _named(self, service: ServiceBlock) -> Path | None:
+        name = service.block.get("log_file")
+        if not isinstance(name, str) or not name:
+            return None
+        ours = captured_file(self._log_dir, service.process_name)
+        return None if Path(name) == ours else Path(name)
+
     def captured(self, service: ServiceBlock) -> LogFeed:
         """Where captured output goes: the log itself, or beside a tailed one. Raises `OSError`."""
         quiet = service.block.get("suppress_logging") is True
         name = service.process_name
-        if tailed_file(service) is not None:
+        if self.tailed_file(service) is not None:
             return self._open(output_log(name), name, None, quiet=quiet, live=True)
-        wanted = service.block.get("log_file")
-        named = isinstance(wanted, str) and wanted.startswith("/")
-        place = self.place(service, Path(str(wanted))) if named else None
+        wanted = self._named(service)
+        place = self.place(service, wanted) if wanted and wanted.is_absolute() else None
         return self._open(name, name, place, quiet=quiet, live=True)
 
     def place(self, service: ServiceBlock, path: Path) -> Place:
@@ -106,7 +119,7 @@ class LogShelf:
 
     def tailed(self, service: ServiceBlock) -> LogFeed | None:
         """Our redacted copy of a file that the service writes itself. Raises `OSError`."""
-        if tailed_file(service) is None:
+        if self.tailed_file(service) is None:
             return None
         name = service.process_name
         return self._open(name, name, None, quiet=False, live=False)
@@ -143,7 +156,7 @@ class LogShelf:
     def _store(self, name: str, wanted: Place | None) -> tuple[LogStore, str]:
         """The store, and why it is not at the wanted place."""
         position = self._position_dir / f"{encoded(name)}.pos"
-        fallback = self._log_dir / f"{encoded(name)}.log"
+        fallback = captured_file(self._log_dir, name)
         problem = ""
         if wanted is not None:
             try:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from services.supervisor.capture import CONTINUES, LINE_BYTES, REDACTION
 from services.supervisor.files.place import Place
-from services.supervisor.logs import LogFeed, LogShelf, tailed_file
+from services.supervisor.logs import LogFeed, LogShelf
 from services.supervisor.registry import Registry
 from services.supervisor.unit import Unit
 from shared.redaction import REACH, Redactor
@@ -203,7 +203,7 @@ class Tails:
     def _followed(self, registry: Registry) -> list[tuple[Unit, Path]]:
         found = []
         for unit in registry.units.values():
-            path = tailed_file(unit.lifecycle.service)
+            path = self._shelf.tailed_file(unit.lifecycle.service)
             if path is not None and (unit.lifecycle.alive or unit.name in self._tails):
                 found.append((unit, path))
         return found

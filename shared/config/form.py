@@ -1,6 +1,13 @@
-"""What a form needs to know of each field: kind, words, default, unit (contract config.md 3)."""
+"""What is known of each field: kind, words, default, unit (contract config.md 3).
 
+`default` is what is in force while a field is absent, and only that: a client that fills it in
+must change nothing (in_force.py). What other fields decide is said in the description instead.
+Forms are shown `for_forms` of it.
+"""
+
+import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from shared.secret_names import is_secret_name
@@ -74,7 +81,8 @@ _PROBE: Final[dict[str, Schema]] = {
         "enum": ["http", "tcp", "exec", "port", "process"],
         "description": "`port`: every configured port answers; `process`: the process lives",
     },
-    "interval": _seconds("Between two checks", 10) | {"minimum": 0.1},
+    "interval": _seconds("Between two checks; else as often as `auto_restart` says")
+    | {"minimum": 0.1},
     "timeout": _seconds("For one check") | {"minimum": 0.1},
     "failure_threshold": _whole("Failed checks in a row until it counts", 1, 100, default=1),
     "success_threshold": _whole("Good checks in a row until it counts", 1, 100, default=1),
@@ -174,7 +182,7 @@ FORM: Final[dict[str, Schema]] = {
             "type": "object",
             "required": ["url"],
             "properties": {
-                "url": {"type": "string", "format": "uri"},
+                "url": _TEXTS,
                 "auth": _object("`user` and `password`, sent as basic authentication"),
                 "probe_method": _text("Method; default GET, for WebDAV PROPFIND", None),
                 "probe_headers": _object("Header fields that are sent"),
@@ -238,8 +246,7 @@ FORM: Final[dict[str, Schema]] = {
     "start_timeout": _seconds("How long its ports may take to answer", 120),
     "stop_signal": {
         "type": ["string", "integer", "null"],
-        "default": "SIGTERM",
-        "description": "Sent to the whole process group",
+        "description": "Sent to the whole process group; default SIGTERM, to PostgreSQL SIGINT",
     },
     "stop_attempts": _whole("How often the signal is sent before SIGKILL", 1, 100),
     "stop_wait": _seconds("Waited after each signal"),
@@ -314,17 +321,58 @@ FORM: Final[dict[str, Schema]] = {
     "entrypoints": _object("Traefik's entry points"),
     "origins": {
         "type": ["array", "string"],
-        "items": {"type": "string", "format": "uri"},
+        "items": _TEXTS,
         "default": [],
         "description": "Web pages that may use the API",
     },
 }
 
 
-def field_schema(key: str) -> Schema:
-    """The schema of one field. Fields that are not listed are text."""
-    schema = dict(FORM.get(key) or _text(title_of(key)))
-    schema.setdefault("title", title_of(key))
-    if is_secret_name(key) and "string" in schema.get("type", ()):
-        schema |= {"format": "password", "writeOnly": False}
-    return schema
+OF_ONE: Final[Mapping[tuple[str, str], Schema]] = {
+    ("dumb_api_service", "enabled"): {"default": True},
+    ("dumb_api_service", "log_level"): {},  # that of the main log
+    ("altmount", "mount_type"): {"default": "rclone"},
+}
+"""Fields whose absence means something else in one service than in all others."""
+
+
+def field_rules(key: str, config_key: str = "") -> Schema:
+    """What is known of a field, of one service or of any. Fields that are not listed are text."""
+    rules = dict(FORM.get(key) or _text(title_of(key)))
+    rules.setdefault("title", title_of(key))
+    if is_secret_name(key) and "string" in rules.get("type", ()):
+        rules["writeOnly"] = True
+    own = OF_ONE.get((config_key, key))
+    if own is not None:
+        rules.pop("default", None)
+        rules |= own
+    return rules
+
+
+_UNITS: Final = {"s": "seconds", "h": "hours", "d": "days", "MB": "MB"}
+
+
+def for_forms(rules: Schema) -> Schema:
+    """A copy in plain JSON Schema: default and unit stand in the description.
+
+    Clients write a `default` into what they post, and Ajv refuses keywords and formats that it
+    does not know.
+    """
+    shown = {key: value for key, value in rules.items() if key not in {"default", "unit"}}
+    notes = _notes(rules)
+    if notes:
+        shown["description"] = f"{rules.get('description', '')} ({notes})".lstrip()
+    if "properties" in rules:
+        shown["properties"] = {key: for_forms(item) for key, item in rules["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(rules.get(key), dict):
+            shown[key] = for_forms(rules[key])
+    return shown
+
+
+def _notes(rules: Schema) -> str:
+    default = rules.get("default")
+    empty = default is None or default in ("", [], {})
+    text = default if isinstance(default, str) else json.dumps(default)
+    notes = [_UNITS[rules["unit"]]] if "unit" in rules else []
+    return "; ".join(notes if empty else [*notes, f"default: {text}"])

@@ -1,7 +1,7 @@
 """The JSON Schema of the configuration file, and what in a file it does not know.
 
 It is what forms and editors are told, and what is enforced (conform.py); `fields.py` has the rules
-that a schema cannot say.
+that a schema cannot say. `config_rules` and `service_rules` have defaults and units as well.
 """
 
 from collections.abc import Iterator
@@ -10,28 +10,46 @@ from typing import Any, Final
 
 from shared.config.built import NotBuilt, known_row
 from shared.config.catalogue import MULTIPLE, SINGLETONS, known_fields
-from shared.config.form import Schema, field_schema, title_of
+from shared.config.form import Schema, field_rules, for_forms, title_of
 from shared.config.pages import Config
 from shared.config.services import iter_blocks
 
-DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+DRAFT: Final = "http://json-schema.org/draft-07/schema#"
+"""The one that validators in browsers (Ajv 8) know without being told."""
 
 
 @cache
 def config_schema() -> Schema:
     """The schema of the whole file. Unknown keys are allowed everywhere, and kept. Not changed."""
-    singletons = {key: service_schema(key) for key in SINGLETONS}
+    return {"$schema": DRAFT, **for_forms(config_rules())}
+
+
+@lru_cache(maxsize=256)  # the names of others' services are theirs to choose
+def service_schema(config_key: str) -> Schema:
+    """The schema of one service block, an instance's included. Not changed."""
+    return for_forms(service_rules(config_key))
+
+
+def block_schema(path: tuple[str, ...], config_key: str) -> Schema:
+    """The schema of the service block at `path`."""
+    base = "_".join(path[:-2]) if path[-2:-1] == ("instances",) else config_key
+    return {"$schema": DRAFT, **service_schema(base)}
+
+
+@cache
+def config_rules() -> Schema:
+    """What is known of the whole file. Not changed."""
+    singletons = {key: service_rules(key) for key in SINGLETONS}
     multiple = {key: _instances(key) for key in MULTIPLE}
     return {
-        "$schema": DRAFT,
         "title": "DUMB configuration",
         "type": "object",
         "properties": {
-            "puid": _whole("User id of the services; 0 is the supervisor's own", 0, 1000),
-            "pgid": _whole("Group id of the services; 0 is the supervisor's own", 0, 1000),
+            "puid": _whole("User id of the services; 0 is the supervisor's own", 0, 0),
+            "pgid": _whole("Group id of the services; 0 is the supervisor's own", 0, 0),
             "tz": _text("Time zone, such as Europe/Berlin"),
-            "data_root": _text("Root of the data directories", "/data"),
-            "dumb": dumb_schema(),
+            "data_root": _text("Root of the data directories, such as /data"),
+            "dumb": _dumb_rules(),
             "seerr_sync": _seerr_sync(),
             **singletons,
             **multiple,
@@ -40,18 +58,18 @@ def config_schema() -> Schema:
 
 
 @lru_cache(maxsize=256)  # the names of others' services are theirs to choose
-def service_schema(config_key: str) -> Schema:
-    """The schema of one service block, an instance's included. Not changed."""
+def service_rules(config_key: str) -> Schema:
+    """What is known of one service block, an instance's included. Not changed."""
     return {
         "title": title_of(config_key),
         "type": "object",
-        "properties": {key: field_schema(key) for key in known_fields(config_key)},
+        "properties": {key: field_rules(key, config_key) for key in known_fields(config_key)},
         "required": ["process_name"],
     }
 
 
-def dumb_schema() -> Schema:
-    """The schema of `dumb` (contract config.md 6)."""
+def _dumb_rules() -> Schema:
+    """Of `dumb` (contract config.md 6)."""
     return _object(
         {
             "log_level": _text("Level of the main log", "INFO"),
@@ -80,8 +98,8 @@ def dumb_schema() -> Schema:
                 }
             ),
             "auto_restart": _auto_restart(),
-            "api_service": service_schema("dumb_api_service"),
-            "frontend": service_schema("dumb_frontend"),
+            "api_service": service_rules("dumb_api_service"),
+            "frontend": service_rules("dumb_frontend"),
             "metrics": _metrics(),
             "install_cache": _object({}, "Downloads that are kept"),
             "media_protection": _object({}, "Media servers that are not interrupted"),
@@ -89,12 +107,6 @@ def dumb_schema() -> Schema:
         },
         "The program itself",
     )
-
-
-def block_schema(path: tuple[str, ...], config_key: str) -> Schema:
-    """The schema of the service block at `path`."""
-    base = "_".join(path[:-2]) if path[-2:-1] == ("instances",) else config_key
-    return {"$schema": DRAFT, **service_schema(base)}
 
 
 def unknown_keys(tree: Config) -> Iterator[tuple[str, ...]]:
@@ -153,7 +165,7 @@ def _instances(key: str) -> Schema:
                 "type": "object",
                 "title": "Instances",
                 "description": "Blocks by the name of the instance",
-                "additionalProperties": service_schema(key),
+                "additionalProperties": service_rules(key),
             }
         },
     }
@@ -178,12 +190,14 @@ def _auto_restart() -> Schema:
         "grace_period_seconds": _seconds("Checks that count for nothing after a start", 30),
     }
     name = {"type": "string", "title": "Process name"}
+    # Absent in an entry means: as the block above says.
+    own = {key: {k: v for k, v in rules.items() if k != "default"} for key, rules in policy.items()}
     services = {
         "type": "array",
         "title": "Services",
         "default": [],
         "description": "Services with rules of their own",
-        "items": {"type": "object", "properties": {"process_name": name, **policy}},
+        "items": {"type": "object", "properties": {"process_name": name, **own}},
     }
     return _object({**policy, "services": services}, "Automatic restarts")
 
@@ -269,7 +283,7 @@ def _text(description: str, default: str = "") -> Schema:
 
 
 def _secret(description: str) -> Schema:
-    return {**_text(description), "format": "password"}
+    return {**_text(description), "writeOnly": True}
 
 
 def _whole(description: str, low: int, default: int, high: int | None = None) -> Schema:

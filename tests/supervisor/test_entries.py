@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from services.supervisor.entries import MAX_VALUE_BYTES, Malformed, parse_entry
+from services.supervisor.entries import MAX_VALUE_BYTES, Asked, Malformed, parse_entry
 from services.supervisor.fleet.schedule import command_id_of
 from shared.models.command import TRIGGER_ACTIONS, Action, Command
 
@@ -108,6 +108,35 @@ def test_refusals_name_the_fault(fields: dict[bytes, bytes], words: str) -> None
 
 def test_a_refusal_goes_to_the_id_that_was_given() -> None:
     assert refusal({b"id": b"mine", b"action": b"dance"}).command_id == "mine"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {b"id": b"two words"},
+        {b"id": b"cron:Web:1790000000"},
+        {b"expires_at_ms": b"soon"},
+        {b"args": b"{"},
+        {b"\xff": b"x"},
+        {b"%d" % n: b"" for n in range(32)},
+        {b"other": b"a" * (1 << 20)},
+    ],
+)
+def test_a_refusal_keeps_what_was_asked(fault: dict[bytes, bytes]) -> None:
+    claims = {b"actor": "Zoë".encode(), b"source": b"cli"}
+    asked = refusal(GOOD | claims | fault).asked
+    assert asked == Asked("start", "Riven Backend", "Zoë", "cli")
+    over = refusal(GOOD | claims | {b"id": b"two words"}, trigger=True).asked
+    assert over == Asked("start", "Riven Backend", "", "trigger")
+
+
+def test_what_was_asked_is_kept_in_bounds_and_can_be_written() -> None:
+    huge = b"\xff" * 100_000
+    raw = {b"action": huge, b"process_name": huge, b"actor": huge, b"source": huge}
+    asked = refusal(raw | {b"args": b'{"password": "s3cret"}'}).asked
+    assert (len(asked.action), len(asked.process_name)) == (64, 200)
+    assert (len(asked.actor), len(asked.source)) == (200, 32)
+    assert "s3cret" not in orjson.dumps(asked).decode()
 
 
 def test_an_empty_entry_was_trimmed() -> None:

@@ -69,6 +69,8 @@ def test_garbage_is_rejected_and_counted(boss: Boss) -> None:
         assert words in reasons[entry_id.decode()]
         receipt = boss.receipt(entry_id.decode())
         assert (receipt["status"], receipt["detail"]) == ("rejected", reasons[entry_id.decode()])
+    bad_id = boss.receipt(ids[3].decode())
+    assert (bad_id["action"], bad_id["process_name"]) == ("start", "web")
     copies = [reject for reject in boss.rejects() if reject["entry"] == ids[0].decode()]
     assert len(copies[0]["field:process_name"]) == 256
     wait_until_sync(

@@ -88,8 +88,10 @@ def test_triggers_carry_the_same_actions_and_no_claims(boss: Boss) -> None:
     for action in ("restart", "stop"):
         assert boss.run(action, "plain two", stream="triggers")["status"] == "succeeded"
     assert boss.run("stop", "plain two", stream="triggers")["detail"] == "was not running"
-    refused = boss.result(boss.send("reload-config", "", stream="triggers"))
+    refused = boss.result(boss.send("reload-config", "plain two", stream="triggers"))
     assert refused["status"] == "rejected"
+    assert (refused["action"], refused["process_name"]) == ("reload-config", "plain two")
+    assert (refused["actor"], refused["source"]) == ("", "trigger")
     boss.wait_acknowledged("triggers")
 
 
@@ -231,6 +233,7 @@ def test_names_that_fit_nothing_are_rejected_with_a_reason(
     command = boss.send("start", name)
     receipt = boss.result(command)
     assert receipt["status"] == "rejected"
+    assert (receipt["action"], receipt["process_name"]) == ("start", name)
     assert receipt["detail"].startswith(words)
     wait_until_sync(lambda: [r for r in boss.rejects() if r["entry"] == command], what="reject")
     copy = next(r for r in boss.rejects() if r["entry"] == command)

@@ -36,7 +36,7 @@ def rounds(request: pytest.FixtureRequest) -> Rounds:
     return ask
 
 
-@dataclass
+@dataclass(eq=False)
 class Soak:
     """`--soak`: only tests that repeat themselves, and a table of what they did."""
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from services.api.answers import Json
 from services.api.asked import AskedDep
 from services.api.auth.errors import ForbiddenError
+from services.api.captured import with_log, with_logs
 from services.api.config_bodies import ConfigUpdate, ConfigUpdated, Configuration, OnboardingDone
 from services.api.config_changes import Changed, parse_if_match
 from services.api.config_sources import sources_of
@@ -64,6 +65,7 @@ async def get_config(
     """The effective configuration, or the block of one service by its exact name.
 
     `ETag`: the version of the document, or the hash of the block. `dumb.ui` is outside of both.
+    A service that names no `log_file` is shown with that of the log that is captured.
     """
     published = await config.read()
     path: tuple[str, ...] = ()
@@ -73,9 +75,10 @@ async def get_config(
             raise HTTPException(404, "Service not found")
         path, tree = service.path, show(service.block)
         tag = etag_of(tree)
+        tree = with_log(tree, service, published)
     else:
         whole = without_mail_secrets(published.effective)
-        tree = shown(Config(show(whole)), published.pages)
+        tree = shown(Config(with_logs(show(whole), published)), published.pages)
         tag = published.version
     headers = {"x-config-version": published.version, "etag": f'"{tag}"'}
     if sources:

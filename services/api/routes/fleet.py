@@ -66,7 +66,7 @@ async def get_dependency_graph(
     target = find_target(published.services, wanted)
     if target is None:
         raise UnknownServiceError(wanted, nearest(published.by_name, wanted))
-    entries = [process_entry(service, states, show=show) for service in published.services]
+    entries = [process_entry(s, published, states, show=show) for s in published.services]
     processes = [{k: v for k, v in e.items() if k not in _UPDATES} for e in entries]
     question = Question(published.effective, published.services, states, target, scope)
     answer = graph_answer(question) | {"processes": processes}

@@ -6,7 +6,9 @@ from fastapi import APIRouter, HTTPException
 from starlette.responses import Response
 
 from services.api.answers import Json
+from services.api.captured import with_log
 from services.api.catalogue import capabilities, facts
+from services.api.configuration import Published
 from services.api.deps import BridgeDep, ConfigDep
 from services.api.masking import Show, ShowDep
 from services.api.schemas import Problem, ProcessDetails, ProcessList
@@ -26,7 +28,7 @@ async def list_processes(config: ConfigDep, bridge: BridgeDep, show: ShowDep) ->
     """Every configured service, in the order of the file."""
     published = await config.read()
     states = bridge.states
-    entries = [process_entry(service, states, show=show) for service in published.services]
+    entries = [process_entry(s, published, states, show=show) for s in published.services]
     return Json({"processes": entries})
 
 
@@ -45,7 +47,7 @@ async def get_process(
     service = published.by_name.get(process_name)
     if service is None:
         raise UnknownServiceError(process_name, nearest(published.by_name, process_name))
-    entry = process_entry(service, bridge.states, show=show)
+    entry = process_entry(service, published, bridge.states, show=show)
     shown = {k: v for k, v in entry.items() if k in ProcessDetails.model_fields}
     return Json({**shown, "symlink_backup_status": None})
 
@@ -57,7 +59,7 @@ async def list_capabilities() -> Response:
 
 
 def process_entry(
-    service: ServiceBlock, states: dict[str, ServiceState], *, show: Show
+    service: ServiceBlock, published: Published, states: dict[str, ServiceState], *, show: Show
 ) -> dict[str, Any]:
     """A service as lists show it (contract rest.md 3.1)."""
     state = states.get(service.process_name)
@@ -70,7 +72,8 @@ def process_entry(
         "name": " ".join(service.path),
         "process_name": service.process_name,
         "enabled": enabled,
-        "config": show(config),
+        "config": with_log(show(config), service, published),
+        "log_captured": service.process_name in published.captured,
         **_standing(service, state),
         "version": VERSION if service.config_key == API_KEY else None,
         "key": service.path[-1],

@@ -57,19 +57,24 @@ async def set_service_ui(
     changes: ConfigChangesDep,
     commands: CommandsDep,
 ) -> Response:
-    """Enable Traefik and restart it, or disable and stop it."""
+    """Enable Traefik and restart it, or disable and stop it.
+
+    What is so already is left alone: a Traefik that runs is not restarted.
+    """
     traefik = _traefik(await config.read())
-    await changes.make(ConfigOp.GLOBAL, asked, updates={TRAEFIK: {"enabled": body.enabled}})
-    problem = await _carry_out(commands, asked, traefik, enabled=body.enabled)
+    made = await changes.make(ConfigOp.GLOBAL, asked, updates={TRAEFIK: {"enabled": body.enabled}})
+    action = Action.STOP
+    if body.enabled:
+        action = Action.RESTART if made.changed else Action.START
+    problem = await _carry_out(commands, asked, traefik, action)
     answer = _answer(await config.read())
     return Json(answer | {"problem": problem} if problem else answer)
 
 
 async def _carry_out(
-    commands: CommandService, asked: Asked, traefik: ServiceBlock, *, enabled: bool
+    commands: CommandService, asked: Asked, traefik: ServiceBlock, action: Action
 ) -> str:
     """Why Traefik is not what it should be, or ""."""
-    action = Action.RESTART if enabled else Action.STOP
     order = Order(action, traefik.process_name, asked.actor, location=asked.location)
     receipt = await commands.place(order)
     return "" if receipt.status.value == "succeeded" else receipt.detail

@@ -36,7 +36,7 @@ def logs(
         typer.Option("--lines", "-n", min=0, help=f"How many; {LINES}, or all with --since."),
     ] = None,
     since: Annotated[
-        str, typer.Option(metavar="TIME", help="No older ones: 10m, 2h, 14:05, 2026-11-24 14:05.")
+        str, typer.Option(metavar="TIME", help="No older ones: 10m, 2h, 14:05, YYYY-MM-DD HH:MM.")
     ] = "",
     level: Annotated[
         str, typer.Option(metavar="LEVEL", help="At least debug, info, warning, error, critical.")

@@ -13,7 +13,7 @@ from tests.support.wait import wait_until
 
 ENTRY_FIELDS = {
     "name", "process_name", "enabled", "config", "version", "key", "config_key", "repo_url",
-    "sponsorship_url", "supports_manual_update", "update_status", "install_info",
+    "sponsorship_url", "supports_manual_update", "update_status", "install_info", "log_captured",
 }  # fmt: skip
 RESTART_FIELDS = {
     "restart_attempts", "restart_successes", "restart_failures", "recent_restart_attempts",
@@ -68,6 +68,7 @@ async def test_one_process(api: Api) -> None:
     assert found == {
         "process_name": "Sonarr 4K",
         "config": CONFIG["sonarr"]["instances"]["4K"],
+        "log_captured": False,
         "version": None,
         "config_key": "sonarr",
         "update_status": None,
