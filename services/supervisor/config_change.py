@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from services.supervisor.captured import own_document, own_updates
+from services.supervisor.captured import KEY, captured_logs, own_document, own_updates
 from services.supervisor.config_state import ConfigState, Patches, Tree
 from shared.config.catalogue import OLD_NAMES, is_root_key, known_fields
 from shared.config.in_force import document_update, field_update, named_in_service
@@ -44,7 +44,7 @@ def propose(state: ConfigState, version: int, args: Mapping[str, Any], log_dir: 
     expected = _expected(args)
     if args.get("op") == ConfigOp.SERVICE:
         service = _find(state, args.get("process_name"))
-        check_match(expected, service_etags(service))
+        check_match(expected, service_etags(service, log_dir))
         updates = own_updates(updates, service, log_dir)
         return _service(state, service, updates, persist=args.get("persist") is True)
     if args.get("op") == ConfigOp.GLOBAL:
@@ -70,9 +70,12 @@ def check_match(expected: list[str] | None, present: set[str]) -> None:
         )
 
 
-def service_etags(service: ServiceBlock) -> set[str]:
-    """What a client may have seen of a block: as it is, and with its secrets masked."""
-    return {etag_of(service.block), etag_of(masked(service.block))}
+def service_etags(service: ServiceBlock, log_dir: Path) -> set[str]:
+    """What a client may have seen of a block: as it is, and with its secrets masked, each also
+    with the captured log that is shown of it."""
+    seen = [service.block]
+    seen += [{**service.block, KEY: path} for path in captured_logs([service], log_dir).values()]
+    return {etag_of(block) for shown in seen for block in (shown, masked(shown))}
 
 
 def _find(state: ConfigState, name: Any) -> ServiceBlock:
